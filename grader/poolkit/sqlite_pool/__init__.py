@@ -18,7 +18,9 @@ connection comes back without an open transaction, or is replaced; `close` waits
 
 from poolkit.errors import PoolClosed, PoolError, PoolTimeout, TooManyWaiters
 from poolkit.sqlite_pool._backend import PoolBackend, register
-from poolkit.sqlite_pool._pool import PooledConnection, PoolObserver, SQLitePool
+from poolkit.sqlite_pool._lease import PooledConnection
+from poolkit.sqlite_pool._pool import SQLitePool
+from poolkit.sqlite_pool._stock import PoolObserver
 
 __all__ = [
     "PoolBackend",

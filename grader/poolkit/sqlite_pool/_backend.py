@@ -7,25 +7,33 @@ from typing import Any
 from databases import Database, DatabaseURL
 from databases.backends.sqlite import SQLiteBackend, SQLiteConnection
 
-from poolkit.sqlite_pool._pool import PooledConnection, SQLitePool
+from poolkit.sqlite_pool._lease import PooledConnection
+from poolkit.sqlite_pool._pool import SQLitePool
 
 SCHEME = "sqlite+pool"
 
 _SIZES = ("min_size", "max_size", "max_waiting")
 _SECONDS = ("timeout", "close_timeout")
+_DRIVER = ("cached_statements", "detect_types", "factory", "iter_chunk_size", "uri")
 
 
 class PoolBackend(SQLiteBackend):
     """Serves `sqlite+pool://` URLs. Sizes and times may stand in the URL or be given to `Database`.
 
     Options: `min_size`, `max_size`, `max_waiting` (connections, tasks), `timeout`, `close_timeout` (seconds).
+    `Database` takes some of `aiosqlite.connect` too: `cached_statements`, `detect_types`, `factory`,
+    `iter_chunk_size`, `uri`. An option given in both places is the one given to `Database`.
+
+    Raises:
+        ValueError: an option is unknown, or its value makes no sense.
     """
 
     def __init__(self, database_url: DatabaseURL | str, **options: Any) -> None:  # noqa: ANN401  (as in the base)
         url = DatabaseURL(database_url)
         settings = self._settings(url, options)
         super().__init__(url.replace(query=""))
-        self._pool: SQLitePool = self._make_pool(url.database, **settings)
+        # The base's pool is of another class, but only the methods below use it.
+        self._pool: SQLitePool = self._make_pool(url.database, **settings)  # type: ignore[assignment]
 
     def _make_pool(self, database: str, **settings: Any) -> SQLitePool:  # noqa: ANN401  (those of SQLitePool)
         # `databases` sends its own BEGIN and COMMIT.
@@ -43,6 +51,10 @@ class PoolBackend(SQLiteBackend):
                 settings[name] = int(text) if name in _SIZES else float(text)
             except ValueError:
                 raise ValueError(f"{SCHEME} URL: {name} must be a number, not {text!r}") from None
+        known = _SIZES + _SECONDS + _DRIVER
+        for name in options:
+            if name not in known:
+                raise ValueError(f"Database({SCHEME}): unknown option {name!r}; it takes {', '.join(known)}")
         return settings | options
 
     async def connect(self) -> None:
@@ -55,13 +67,13 @@ class PoolBackend(SQLiteBackend):
 
     def connection(self) -> PoolConnection:
         """Return a handle that borrows when it is acquired."""
-        return PoolConnection(self._pool, self._dialect)
+        return PoolConnection(self._pool, self._dialect)  # type: ignore[arg-type]  # as `_pool` above
 
 
 class PoolConnection(SQLiteConnection):
     """One borrow, as `databases` handles it: the queries are the stock backend's."""
 
-    _pool: SQLitePool
+    _pool: SQLitePool  # type: ignore[assignment]  # not the base's class, but only the methods below use it
     _connection: PooledConnection | None
 
     async def acquire(self) -> None:

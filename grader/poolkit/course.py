@@ -1,0 +1,203 @@
+"""Finds a course and reads what it says of its exercises.
+
+A course is a directory with `exercises/course.yaml` (order and titles), `exercises/<id>/`, `solutions/<id>/`,
+`grader/suites/test_<id>.py` and `quizzes/`. The kit's own comes with it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from poolkit import yamlfile
+from poolkit.errors import CourseFault, UnknownExercise
+
+_ID = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Limits(_Strict):
+    """What one run may use: seconds for a check and for the exercise, MiB of memory for a lab."""
+
+    check_s: int = Field(10, ge=1, le=600)
+    exercise_s: int = Field(60, ge=1, le=3600)
+    memory_mb: int = Field(1024, ge=256, le=16384)
+
+
+class ExerciseFile(_Strict):
+    """What `exercise.yaml` holds."""
+
+    title: str = Field(min_length=1)
+    concepts: list[str] = Field(min_length=1)
+    difficulty: int = Field(ge=1, le=5)
+    limits: Limits = Limits()
+    entry: str = Field("app:app", pattern=r"^[a-z_]+:[A-Za-z_]+$")
+    databases: list[str] = Field(default_factory=lambda: ["shop.db"], min_length=1)
+    trace: list[str] = Field(min_length=1)
+    hints: list[str] = Field(min_length=3)
+    misconceptions: dict[str, str] = Field(min_length=1)
+
+
+class ExerciseEntry(_Strict):
+    """One line of `course.yaml`."""
+
+    id: str = Field(pattern=_ID)
+    title: str = Field(min_length=1)
+
+
+class CourseFile(_Strict):
+    """What `course.yaml` holds."""
+
+    title: str = Field(min_length=1)
+    exercises: list[ExerciseEntry] = Field(min_length=1)
+
+
+M = TypeVar("M", bound=_Strict)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise: its texts, and where its files are."""
+
+    id: str
+    course: Path
+    about: ExerciseFile
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        return self.about.title
+
+    @property
+    def folder(self) -> Path:
+        """What a learner is given."""
+        return self.course / "exercises" / self.id
+
+    @property
+    def stub(self) -> Path:
+        """The file that a learner edits, as it is at first."""
+        return self.folder / self.file_name
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file that a learner edits."""
+        return self.about.entry.partition(":")[0] + ".py"
+
+    @property
+    def schema(self) -> Path | None:
+        """The SQL that makes its database, if it has any."""
+        path = self.folder / "schema.sql"
+        return path if path.exists() else None
+
+    @property
+    def solutions(self) -> Path:
+        """The folder of its reference, and of the right and wrong solutions that prove its suite."""
+        return self.course / "solutions" / self.id
+
+    @property
+    def reference(self) -> Path:
+        """Its reference solution."""
+        return self.solutions / self.file_name
+
+    @property
+    def suite(self) -> Path:
+        """The hidden checks."""
+        return self.course / "grader" / "suites" / f"test_{self.id.replace('-', '_')}.py"
+
+
+@dataclass(frozen=True)
+class Course:
+    """A directory that holds a course."""
+
+    root: Path
+
+    @cached_property
+    def about(self) -> CourseFile:
+        """What `course.yaml` says.
+
+        Raises:
+            CourseFault: the file is missing or broken.
+        """
+        path = self.root / "exercises" / "course.yaml"
+        about = _parse(path, CourseFile)
+        ids = [entry.id for entry in about.exercises]
+        for name in ids:
+            if ids.count(name) > 1:
+                raise CourseFault(f"{path}: exercise {name!r} stands there twice; ids are unique")
+        return about
+
+    @property
+    def ids(self) -> list[str]:
+        """The exercises' ids, in order."""
+        return [entry.id for entry in self.about.exercises]
+
+    def exercise(self, name: str) -> Exercise:
+        """Return an exercise by its id, its number, or the path of its folder or file.
+
+        Raises:
+            UnknownExercise: nothing has that name.
+            CourseFault: its `exercise.yaml` is missing or broken.
+        """
+        exercise_id = self._find(name)
+        about = _parse(self.root / "exercises" / exercise_id / "exercise.yaml", ExerciseFile)
+        return Exercise(exercise_id, self.root, about)
+
+    def _find(self, name: str) -> str:
+        path = Path(name)
+        for wanted in (name, path.name, path.parent.name if path.suffix == ".py" else path.name):
+            if wanted in self.ids:
+                return wanted
+        if re.fullmatch(r"[0-9]{1,6}", name):
+            for exercise_id in self.ids:
+                if exercise_id.rpartition("-")[2] == str(int(name)):
+                    return exercise_id
+        shown = name if name.isprintable() and len(name) <= 60 else ascii(name)[:60]
+        raise UnknownExercise(f"no exercise {shown!r}; `poolkit list` shows them: {_span(self.ids)}")
+
+
+def find_course() -> Course:
+    """Return the course that comes with the kit: beside it in a checkout, inside it when installed.
+
+    Raises:
+        CourseFault: there is none in either place.
+    """
+    package = Path(__file__).resolve().parent
+    for root in (package / "_course", package.parents[1]):
+        if (root / "exercises" / "course.yaml").exists():
+            return Course(root)
+    raise CourseFault(f"{package}: the course's files are missing; install poolkit again")
+
+
+def private_folders(course: Course) -> list[Path]:
+    """Return the folders of a course that no lab may read."""
+    return [course.root / name for name in ("exercises", "solutions", "quizzes", "grader/suites", "tests")]
+
+
+def _span(ids: list[str]) -> str:
+    return ids[0] if len(ids) == 1 else f"{ids[0]} to {ids[-1]}"
+
+
+def _parse(path: Path, model: type[M]) -> M:
+    document = yamlfile.load(path)
+    data: Any = document.data
+    if not isinstance(data, dict):
+        raise CourseFault(f"{path}:1: must hold named fields such as `title: ...`")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = tuple(first["loc"])
+        shown = ".".join(str(part) for part in place)
+        problem = {
+            "missing": "is missing; add it",
+            "extra_forbidden": "is not a field of this file; remove it or mend its spelling",
+        }.get(first["type"], f"is wrong: {first['msg'].lower()}")
+        raise CourseFault(f"{path}:{document.line(place)}: {shown} {problem}") from None

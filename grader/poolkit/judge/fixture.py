@@ -1,0 +1,305 @@
+"""What a suite holds in its hands: `lab`, one run of the learner's app with the judge all around it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sqlite3
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from poolkit.errors import HostFault
+from poolkit.events import Event, PoolState, Value
+from poolkit.judge.checks import CheckFailed, NeverRan
+from poolkit.judge.controls import Faults, Gate, matching
+from poolkit.judge.ledger import Ledger
+from poolkit.judge.process import LabProcess, app_error
+from poolkit.report import AppError
+
+MAX_BODY = 1 << 20
+_HEADER = "x-poolkit-request"
+_BORN_LIMIT = 30.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One response: `request` is its number in the ledger, `body` its bytes, at most 1 MiB."""
+
+    request: int
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:  # noqa: ANN401  (any JSON)
+        """Return the body as JSON, or None when it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+class Lab:
+    """One fresh process with the learner's app in it, not yet started.
+
+    `ledger` is what happened so far; `random` a source that depends on the run's seed and on the check alone;
+    `faults` makes the database fail.
+
+    Args:
+        process: the lab, launched.
+        random: for names, numbers and orders that the learner cannot know.
+        patience: seconds to wait for anything that the app owes an answer to.
+    """
+
+    def __init__(self, process: LabProcess, random: random.Random, patience: float) -> None:
+        self.process = process
+        self.random = random
+        self.patience = patience
+        self._client: httpx.AsyncClient | None = None
+        self._requests = 0
+        self._calls: set[asyncio.Task[Answer]] = set()
+
+    @property
+    def ledger(self) -> Ledger:
+        """Everything that happened in this lab."""
+        return self.process.ledger
+
+    @property
+    def faults(self) -> Faults:
+        """Failures that the database is to have."""
+        return self.process.faults
+
+    @property
+    def pool(self) -> PoolState:
+        """The pool's state now."""
+        return self.ledger.state
+
+    @property
+    def pool_size(self) -> int:
+        """The `min_size` of all the pools that the app opened, added up; 0 when it opened none."""
+        sizes = [claim.get("min_size") for claim in self.process.claims if claim["event"] == "pool"]
+        return sum(size for size in sizes if isinstance(size, int) and size > 0)
+
+    # --- the app's life ---
+
+    async def imported(self) -> None:
+        """Wait until the learner's file is imported, which the lab does by itself.
+
+        Raises:
+            NeverRan: it could not be imported.
+        """
+        in_time = await self.process.until("imported", "failed", within=_BORN_LIMIT)
+        if self.process.claimed("imported"):
+            return
+        if failure := app_error(self.process.claimed("failed")):
+            raise NeverRan(failure)
+        if self.process.ended and self.process.layers is None:
+            told = self.process.output.decode(errors="replace").strip().splitlines()[-1:]
+            raise HostFault(f"a lab ended before it read the learner's file: {' '.join(told)[:300]}")
+        if not in_time:
+            raise NeverRan(AppError("", f"importing the file did not finish within {_BORN_LIMIT:g} s"))
+        how = next((event.detail for event in self.ledger.of("exited")), "no exit code")
+        raise NeverRan(AppError("", f"the process ended while the file was being imported ({how})"))
+
+    async def start(self, *, pool_size: int | None = None) -> None:
+        """Start the app and wait until it is ready.
+
+        Args:
+            pool_size: replaces the `min_size` and `max_size` of every pool that the app opens.
+
+        Raises:
+            CheckFailed: the startup raised, the process ended, or nothing was ready in time.
+        """
+        if not await self.try_start(pool_size=pool_size):
+            expected = "The app starts: its startup code runs to the end."
+            error = self.startup_error
+            if error:
+                raise CheckFailed(expected, f"The startup raised {error}.", error=error)
+            raise CheckFailed(expected, self._why_no_answer("it was not ready"))
+
+    async def try_start(self, *, pool_size: int | None = None) -> bool:
+        """Start the app; tell whether it became ready."""
+        self.ledger.record("startup")
+        self.process.command("start", sizes=[pool_size, pool_size] if pool_size else None)
+        await self.process.until("ready", "startup_failed", within=self.patience)
+        return self.process.claimed("ready") is not None
+
+    @property
+    def startup_error(self) -> AppError | None:
+        """What the startup raised, as the lab tells it."""
+        return next((app_error(c) for c in self._raised() if c.get("during") == "lifespan"), None)
+
+    def request_error(self, request: int) -> AppError | None:
+        """What the app raised while it served a request, as the lab tells it."""
+        return next((app_error(c) for c in self._raised() if c.get("request") == request), None)
+
+    def _raised(self) -> list[dict[str, Any]]:
+        return [claim for claim in self.process.claims if claim["event"] == "raised"]
+
+    async def stop(self) -> None:
+        """Ask the app to shut down, and wait until its shutdown code has run.
+
+        Raises:
+            CheckFailed: it did not finish in time.
+        """
+        await self._hang_up()
+        self.ledger.record("shutdown")
+        self.process.command("stop")
+        if not await self.process.until("stopped", within=self.patience):
+            raise CheckFailed(
+                "The app shuts down when it is asked to.", self._why_no_answer("its shutdown did not finish")
+            )
+
+    async def exits(self, within: float) -> bool:
+        """Tell whether the app's process ends by itself within the seconds given."""
+        return await self.process.until_ended(within)
+
+    def advance(self, seconds: float) -> None:
+        """Move the lab's clock forward."""
+        self.process.command("advance", seconds=seconds)
+
+    # --- requests ---
+
+    async def get(self, path: str) -> Answer:
+        """Send a GET and wait until the app has done everything for it; as `request`."""
+        return await self.request("GET", path)
+
+    async def request(self, method: str, path: str, *, body: object = None) -> Answer:
+        """Send a request, and wait for its answer and for all the work that the app does for it.
+
+        Args:
+            body: sent as JSON where it is given.
+
+        Raises:
+            CheckFailed: there was no proper HTTP answer in time.
+        """
+        answer = await self._exchange(method, path, body)
+        await self.until(
+            lambda ledger: any(event.request == answer.request for event in ledger.of("done", "exited")),
+        )
+        return answer
+
+    def send(self, method: str, path: str, *, body: object = None) -> asyncio.Task[Answer]:
+        """Send a request without waiting for it; cancel the task to hang up on the app."""
+        task = asyncio.get_running_loop().create_task(self.request(method, path, body=body))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+        return task
+
+    async def _exchange(self, method: str, path: str, body: object) -> Answer:
+        self._requests += 1
+        number = self._requests
+        call = f"{method} {path}"
+        self.ledger.request(number, call)
+        expected = f"The app answers {call}."
+        status = None
+        outcome = "hung up"
+        try:
+            async with asyncio.timeout(self.patience):
+                answer = await self._fetch(number, method, path, body)
+            status, outcome = answer.status, f"{answer.status}"
+            return answer
+        except TimeoutError:
+            outcome = "no answer"
+            raise CheckFailed(expected, self._why_no_answer("there was no answer")) from None
+        except httpx.HTTPError as error:
+            outcome = "no proper answer"
+            raise CheckFailed(expected, self._broken_answer(error)) from None
+        finally:
+            self.ledger.answered(number, status=status, detail=outcome)
+
+    async def _fetch(self, number: int, method: str, path: str, body: object) -> Answer:
+        if self._client is None:
+            self._client = _client(self.process.http_path)
+        headers = {_HEADER: str(number), "accept-encoding": "identity"}
+        async with self._client.stream(method, path, json=body, headers=headers) as response:
+            content = bytearray()
+            async for chunk in response.aiter_raw():
+                content += chunk
+                if len(content) > MAX_BODY:
+                    raise httpx.ReadError(f"the response is over {MAX_BODY >> 20} MiB")
+            return Answer(number, response.status_code, dict(response.headers), bytes(content))
+
+    def _broken_answer(self, error: httpx.HTTPError) -> str:
+        if self.process.ended:
+            return self._why_no_answer("it ended")
+        return f"What came back is no proper HTTP response: {str(error)[:200] or type(error).__name__}."
+
+    def _why_no_answer(self, what: str) -> str:
+        if self.process.ended:
+            how = next((event.detail for event in self.ledger.of("exited")), "")
+            return f"The app's process ended before that ({how})."
+        return f"After {self.patience:g} s {what}."
+
+    # --- waiting, holding, reading ---
+
+    async def until(self, condition: Callable[[Ledger], bool], within: float | None = None) -> bool:
+        """Wait until the ledger meets a condition; tell whether it did within the lab's patience."""
+        limit = self.patience if within is None else within
+        return await self.ledger.until(lambda ledger: condition(ledger) or self.process.ended, limit)
+
+    @asynccontextmanager
+    async def gate(self, pattern: str = "") -> AsyncIterator[Gate]:
+        """Hold every statement that contains `pattern` at the database until the block ends."""
+        gate = Gate(matching(pattern))
+        gates = self.process.witness.gates
+        gates.append(gate)
+        try:
+            async with gate:
+                yield gate
+        finally:
+            gates.remove(gate)
+
+    async def sql(self, statement: str, parameters: Iterable[Value] = ()) -> list[tuple[Value, ...]]:
+        """Run a statement on the exercise's database, past the app; return its rows.
+
+        Raises:
+            CheckFailed: the app holds the database's lock.
+        """
+        try:
+            return await self.process.witness.files.fetch(statement, parameters)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            raise CheckFailed(
+                "No transaction stays open when the app is idle.",
+                "A transaction of the app's still holds the database's lock.",
+                misconception="transaction-left-open",
+            ) from None
+
+    def held(self) -> list[Event]:
+        """Return the borrow of each pooled connection that is out now, the oldest first."""
+        last: dict[int, Event] = {}
+        for event in self.ledger.of("borrow", "return", "close", "lost"):
+            assert event.connection is not None
+            last[event.connection] = event
+        return [event for event in last.values() if event.kind == "borrow"]
+
+    async def _hang_up(self) -> None:
+        for call in list(self._calls):
+            call.cancel()
+        if self._calls:
+            await asyncio.wait(list(self._calls))
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def close(self) -> None:
+        """End the lab, whatever state it is in."""
+        await self._hang_up()
+        await self.process.dispose()
+
+
+def _client(path: Path) -> httpx.AsyncClient:
+    # Nothing here speaks TLS; a context of our own saves httpx from reading every certificate of the machine.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    transport = httpx.AsyncHTTPTransport(
+        uds=str(path), verify=context, limits=httpx.Limits(max_connections=500)
+    )
+    return httpx.AsyncClient(transport=transport, base_url="http://lab", timeout=None, trust_env=False)

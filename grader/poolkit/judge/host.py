@@ -1,0 +1,167 @@
+"""The judge's end of the warm process that labs are forked from (`poolkit.lab.host`)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from poolkit.errors import HostFault
+
+START_LIMIT = 60.0
+"""Seconds for the host to import its libraries; the first start after an installation also compiles them."""
+END_LIMIT = 10.0
+
+_COMMAND = (
+    "import sys, json; from poolkit.lab.host import main; main(int(sys.argv[1]), json.loads(sys.argv[2]))"
+)
+
+
+class Host:
+    """Starts the warm process and asks it for labs.
+
+    Starting returns at once; the process warms up beside whatever its caller does next.
+
+    Args:
+        forbidden: the folders that no lab may read.
+    """
+
+    def __init__(self, forbidden: Sequence[Path]) -> None:
+        self._socket, theirs = socket.socketpair()
+        self._buffer = b""
+        self._folder: Path | None = None
+        self._warm = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._labs: dict[int, Callable[[int | None], None]] = {}
+        self._lab_count = 0
+        with theirs:
+            self._process = subprocess.Popen(
+                # Isolated: nothing in the environment or the current folder may reach the host's imports.
+                [
+                    sys.executable,
+                    "-I",
+                    "-c",
+                    _COMMAND,
+                    str(theirs.fileno()),
+                    json.dumps([str(p) for p in forbidden]),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                env={name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ},
+            )
+
+    @property
+    def folder(self) -> Path:
+        """The run's private directory; the host made it and will remove it."""
+        while self._folder is None:
+            self._wait(START_LIMIT)
+        return self._folder
+
+    def wait_until_warm(self) -> None:
+        """Block until labs can be forked.
+
+        Raises:
+            HostFault: the host died, or took too long.
+        """
+        end = time.monotonic() + START_LIMIT
+        while not self._warm:
+            self._wait(end - time.monotonic())
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let an event loop take the host's messages from now on."""
+        self._loop = loop
+        loop.add_reader(self._socket, self._take)
+
+    def detach(self) -> None:
+        """Stop taking messages by the event loop that was attached."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._socket)
+            self._loop = None
+
+    def fork(
+        self, command: dict[str, Any], descriptors: Sequence[int], ended: Callable[[int | None], None]
+    ) -> int:
+        """Ask for a lab, and return its number.
+
+        Args:
+            command: what `poolkit.lab.host.run_lab` takes.
+            descriptors: the lab's ends of its control socket and of its output pipe.
+            ended: called with the exit code when the lab's process ends, or None when the host died.
+        """
+        self._lab_count += 1
+        self._labs[self._lab_count] = ended
+        line = json.dumps({"command": "fork", "lab": self._lab_count, **command}).encode() + b"\n"
+        try:
+            socket.send_fds(self._socket, [line], list(descriptors))
+        except OSError as error:
+            raise self._died() from error
+        return self._lab_count
+
+    def kill(self, lab: int) -> None:
+        """End a lab's process, if it has not ended."""
+        if lab in self._labs:
+            with contextlib.suppress(OSError):  # a host that is gone has ended its labs
+                self._socket.sendall(json.dumps({"command": "kill", "lab": lab}).encode() + b"\n")
+
+    def close(self) -> None:
+        """End the host, with every lab and the run's directory, and wait until they are gone."""
+        self.detach()
+        self._socket.close()
+        try:
+            self._process.wait(END_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+    def _wait(self, seconds: float) -> None:
+        if not select.select([self._socket], [], [], max(seconds, 0))[0]:
+            raise HostFault(
+                f"the lab host was not ready within {START_LIMIT:g} s; is the machine overloaded?"
+            )
+        self._take()
+
+    def _take(self) -> None:
+        data = self._socket.recv(1 << 16)
+        if not data:
+            self._host_ended()
+            return
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            match message["event"]:
+                case "hello":
+                    self._folder = Path(message["folder"])
+                case "warm":
+                    self._warm = True
+                case "exited":
+                    if ended := self._labs.pop(message["lab"], None):
+                        ended(message["code"])
+
+    def _host_ended(self) -> None:
+        if self._loop is None:
+            raise self._died()
+        self.detach()
+        for ended in list(self._labs.values()):
+            ended(None)
+        self._labs.clear()
+
+    def _died(self) -> HostFault:
+        told = ""
+        if self._process.poll() is not None and self._process.stderr is not None:
+            lines = self._process.stderr.read().decode(errors="replace").strip().splitlines()
+            told = f": {lines[-1][:300]}" if lines else ""
+        return HostFault(f"the lab host ended (exit code {self._process.returncode}){told}")

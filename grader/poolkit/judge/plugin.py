@@ -1,0 +1,270 @@
+"""The pytest plugin that runs a hidden suite and records each check's outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from poolkit.judge.checks import CheckFailed, CheckInfo, NeverRan
+from poolkit.judge.explain import rows_around
+from poolkit.judge.fixture import Lab
+from poolkit.judge.host import Host
+from poolkit.judge.ledger import MAX_EVENTS
+from poolkit.judge.process import LabPlan, LabProcess
+from poolkit.judge.supply import LabSupply
+from poolkit.report import AppError, Assurance, CheckReport, Status
+
+PATIENCE = 5.0
+"""Seconds that a check waits for anything that the app owes it, within the check's own limit."""
+
+
+@dataclass
+class _Outcome:
+    """What is known of one check while the run goes on."""
+
+    info: CheckInfo
+    status: Status = Status.NOT_REACHED
+    failure: CheckFailed | None = None
+    process: LabProcess | None = None
+    duration: float = 0.0
+    labs: list[LabProcess] = field(default_factory=list)
+
+
+class JudgePlugin:
+    """Runs one suite against one submission.
+
+    Args:
+        host: the warm process.
+        plan: what the labs are made from.
+        misconceptions: why each mistake hurts, by its id.
+        seed: the run's seed.
+        check_limit: seconds for one check.
+        run_limit: seconds for all of them.
+        refused: what keeps the submission from being run at all; then no check is reached.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        plan: LabPlan,
+        misconceptions: Mapping[str, str],
+        *,
+        seed: int,
+        check_limit: float,
+        run_limit: float,
+        refused: AppError | None = None,
+    ) -> None:
+        self.never_ran = refused
+        self.fault: str | None = None
+        self._host = host
+        self._plan = plan
+        self._misconceptions = misconceptions
+        self._seed = seed
+        self._check_limit = check_limit
+        self._end = time.monotonic() + run_limit
+        self._outcomes: dict[str, _Outcome] = {}
+
+    # --- results ---
+
+    def reports(self) -> tuple[CheckReport, ...]:
+        """Return every check's report, in the suite's order."""
+        return tuple(self._report(outcome) for outcome in self._outcomes.values())
+
+    def assurance(self, layers: tuple[str, ...]) -> Assurance:
+        """Return which of the sandbox's `layers` held in every lab."""
+        found = [set(lab.layers) for o in self._outcomes.values() for lab in o.labs if lab.layers is not None]
+        held = set.intersection(*found) if found else set()
+        return Assurance(
+            tuple(layer for layer in layers if layer in held),
+            tuple(layer for layer in layers if layer not in held) if found else (),
+        )
+
+    def output(self) -> str:
+        """Return what the learner's code printed in the first lab."""
+        first = next((lab for outcome in self._outcomes.values() for lab in outcome.labs), None)
+        return first.output.decode(errors="replace") if first else ""
+
+    def _report(self, outcome: _Outcome) -> CheckReport:
+        info, failure, process = outcome.info, outcome.failure, outcome.process
+        passed = outcome.status is Status.PASS
+        events = process.ledger.events if process else ()
+        deciding = (failure.at or (events[-1] if events else None)) if failure else None
+        misconception = failure.misconception if failure else None
+        return CheckReport(
+            id=info.id,
+            title=info.title,
+            status=outcome.status,
+            points=info.points if passed else 0,
+            max_points=info.points,
+            expected=failure.expected if failure else "",
+            happened=failure.happened if failure else "",
+            why=self._misconceptions.get(misconception or "", ""),
+            misconception=misconception,
+            ledger=rows_around(events, deciding) if failure else (),
+            deciding=deciding.seq if deciding else None,
+            borrowed_at=_still_out(events[: deciding.seq]) if deciding else (),
+            error=failure.error if failure else None,
+            output=process.output.decode(errors="replace") if process and not passed else "",
+            needs=info.needs,
+            duration_s=outcome.duration,
+        )
+
+    # --- fixtures ---
+
+    @pytest.fixture(scope="session")
+    def anyio_backend(self) -> str:
+        """Suites run on asyncio, in one event loop for the whole run."""
+        return "asyncio"
+
+    @pytest.fixture(scope="session")
+    async def lab_supply(self) -> AsyncIterator[LabSupply]:
+        """Makes labs ahead of the checks that need them."""
+        self._host.wait_until_warm()
+        self._host.attach(asyncio.get_running_loop())
+        supply = LabSupply(self._host, self._plan, len(self._outcomes))
+        try:
+            yield supply
+        finally:
+            await supply.close()
+            self._host.detach()
+
+    @pytest.fixture
+    async def lab(self, lab_supply: LabSupply, request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
+        """One fresh run of the learner's app, imported and not yet started."""
+        outcome = self._outcome(request.node)
+        process = await lab_supply.take()
+        outcome.process = outcome.process or process
+        outcome.labs.append(process)
+        lab = Lab(process, random.Random(f"{self._seed}/{outcome.info.id}"), PATIENCE)
+        try:
+            await lab.imported()
+            yield lab
+        finally:
+            lab_supply.retire(lab.close())
+
+    # --- hooks ---
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Take in the suite's checks, and put each under its time limit."""
+        for item in items:
+            assert isinstance(item, pytest.Function)
+            info = getattr(item.obj, "check", None)
+            if not isinstance(info, CheckInfo):
+                raise pytest.UsageError(f"{item.name} is not a check; decorate it with @check(...)")
+            self._outcomes[info.id] = _Outcome(info)
+            item.obj = self._bounded(item.obj)
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Do not reach a check that makes no sense any more."""
+        if self.never_ran or any(
+            need in self._outcomes and self._outcomes[need].status is not Status.PASS
+            for need in self._outcome(item).info.needs
+        ):
+            pytest.skip("not reached")
+        if time.monotonic() > self._end:
+            pytest.skip("the exercise's time is up")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Record what a check's phase came to."""
+        outcome = self._outcome(item)
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, NeverRan):
+            self._never_ran(outcome, error)
+        elif call.when == "call" or error is not None:
+            outcome.duration = call.duration
+            self._judge(outcome, call.when, error)
+        return (yield)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """Note a failure of pytest itself."""
+        self.fault = self.fault or f"the suite could not be run: {str(excrepr).strip().splitlines()[-1]}"
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a suite that cannot be collected."""
+        if report.failed:
+            self.fault = f"the suite could not be read: {report.longreprtext.strip().splitlines()[-1]}"
+
+    def _never_ran(self, outcome: _Outcome, error: NeverRan) -> None:
+        if self.never_ran is None and not any(
+            o.status is not Status.NOT_REACHED for o in self._outcomes.values()
+        ):
+            self.never_ran = error.error
+            if outcome.process and (broken := outcome.process.tampering + outcome.process.witness.tampering):
+                outcome.status = Status.TAMPERING
+                outcome.failure = CheckFailed(
+                    "The lab and the judge keep to their protocol.", broken[0] + "."
+                )
+            return
+        outcome.status = Status.FAIL
+        outcome.failure = CheckFailed(
+            "The file is imported the same way each time.", f"This time it failed: {error.error}."
+        )
+
+    def _judge(self, outcome: _Outcome, when: str, error: BaseException | None) -> None:
+        process = outcome.process
+        if process and (broken := process.tampering + process.witness.tampering):
+            outcome.status = Status.TAMPERING
+            outcome.failure = CheckFailed("The lab and the judge keep to their protocol.", broken[0] + ".")
+        elif process and process.witness.flooded:
+            outcome.status = Status.FAIL
+            outcome.failure = CheckFailed(
+                "A request takes a handful of statements.",
+                f"There were more than {MAX_EVENTS} events in one run.",
+            )
+        elif error is None:
+            outcome.status = Status.PASS
+        elif isinstance(error, CheckFailed):
+            outcome.status, outcome.failure = Status.FAIL, error
+        elif isinstance(error, pytest.skip.Exception):
+            outcome.status = Status.NOT_REACHED
+        elif isinstance(error, KeyboardInterrupt):
+            outcome.status = Status.NOT_REACHED
+        else:
+            outcome.status = Status.GRADER_FAULT
+            self.fault = self.fault or (
+                f"check {outcome.info.id} broke while it ran ({when}): {type(error).__name__}: {str(error)[:300]}"
+            )
+
+    # --- helpers ---
+
+    def _outcome(self, item: Any) -> _Outcome:  # noqa: ANN401  (a pytest.Function, whose obj is untyped)
+        return self._outcomes[item.obj.check.id]
+
+    def _bounded(self, function: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        @functools.wraps(function)
+        async def bounded(*args: object, **kwargs: object) -> None:
+            limit = min(self._check_limit, self._end - time.monotonic())
+            deadline = asyncio.timeout(max(limit, 0))
+            try:
+                async with deadline:
+                    await function(*args, **kwargs)
+            except TimeoutError:
+                if not deadline.expired():
+                    raise
+                raise CheckFailed(
+                    "The app answers within the check's time limit.",
+                    f"After {limit:g} s the check was not done.",
+                ) from None
+
+        return bounded
+
+
+def _still_out(events: Any) -> tuple[Any, ...]:  # noqa: ANN401  (a slice of events; their locations)
+    """Return the lines that borrowed what was not returned by the last of these events, each line once."""
+    out: dict[int, Any] = {}
+    for event in events:
+        if event.kind == "borrow":
+            out[event.connection] = event.where
+        elif event.kind in ("return", "close", "lost"):
+            out.pop(event.connection, None)
+    return tuple(dict.fromkeys(where for where in out.values() if where is not None))

@@ -1,0 +1,258 @@
+"""One lab's process as the judge holds it: its control line, its output, its witness, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from poolkit import wire
+from poolkit.errors import HostFault, WireFault
+from poolkit.events import Location
+from poolkit.judge.controls import Faults
+from poolkit.judge.database import DatabaseFiles
+from poolkit.judge.host import Host
+from poolkit.judge.ledger import Ledger, LedgerFull
+from poolkit.judge.witness import Witness, _location
+from poolkit.report import AppError
+from poolkit.wire import Message
+
+MAX_OUTPUT = 64 << 10
+"""How many bytes of a lab's prints are kept."""
+MAX_CLAIMS = 20_000
+
+
+@dataclass(frozen=True)
+class LabPlan:
+    """What every lab of one run is made from.
+
+    `code` is the snapshot of the learner's files; `databases` their names in the exercise, the first being the
+    default; `memory` in bytes, `cpu` in seconds.
+    """
+
+    code: Path
+    entry: str
+    databases: tuple[str, ...]
+    template: Path | None
+    memory: int
+    cpu: int
+
+
+class LabProcess:
+    """Forks a lab and follows it to its end.
+
+    Make it with `launch`; end it with `dispose`, always.
+    """
+
+    def __init__(self, host: Host, plan: LabPlan) -> None:
+        self.ledger = Ledger()
+        self.faults = Faults()
+        self.output = bytearray()
+        self.layers: tuple[str, ...] | None = None
+        self.claims: list[Message] = []
+        """What the lab said, the oldest first; claims, all of it."""
+        self.exit_code: int | None = None
+        self.ended = False
+        self.tampering: list[str] = []
+        self._host = host
+        self._plan = plan
+        self._lab = 0
+        name = secrets.token_hex(4)
+        self._folder = host.folder / f"lab-{name}"
+        token = secrets.token_hex(16)
+        files = DatabaseFiles(host.folder / f"judge-{name}", plan.template, plan.databases)
+        self.witness = Witness(self.ledger, files, self.faults, token)
+        self._token = token
+        self._changed: list[asyncio.Future[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._follower: asyncio.Task[None] | None = None
+        self._output_end: asyncio.Future[None] | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._transport: asyncio.ReadTransport | None = None
+
+    @property
+    def http_path(self) -> Path:
+        """The Unix socket that the learner's app is served on."""
+        return self._folder / "http.sock"
+
+    async def launch(self) -> None:
+        """Fork the lab: it shuts itself in, imports the learner's file and waits for a command."""
+        self._folder.mkdir(mode=0o700)
+        database = self._folder / "db.sock"
+        await self.witness.start(database)
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        read_end, write_end = os.pipe()
+        plan = self._plan
+        command: dict[str, Any] = {
+            "scratch": str(self._folder),
+            "code": str(plan.code),
+            "entry": plan.entry,
+            "http": str(self.http_path),
+            "database": str(database),
+            "token": self._token,
+            "limits": {"memory": plan.memory, "cpu": plan.cpu},
+        }
+        try:
+            self._lab = self._host.fork(command, [theirs.fileno(), write_end], self._on_end)
+        finally:
+            theirs.close()
+            os.close(write_end)
+        reader, self._writer = await asyncio.open_connection(sock=ours, limit=wire.MAX_MESSAGE)
+        self._follower = asyncio.create_task(self._follow(reader))
+        loop = asyncio.get_running_loop()
+        pipe = os.fdopen(read_end, "rb", buffering=0)
+        self._output_end = loop.create_future()
+        end = self._output_end
+        self._transport, _ = await loop.connect_read_pipe(lambda: _Output(self.output, end), pipe)
+
+    def command(self, command: str, **arguments: object) -> None:
+        """Tell the lab to do something; nothing happens when it has ended."""
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(wire.encode({"command": command, **arguments}))
+
+    def kill(self) -> None:
+        """End the lab's process."""
+        self._host.kill(self._lab)
+
+    def claimed(self, event: str) -> Message | None:
+        """Return the first claim of a kind, or None."""
+        return next((claim for claim in self.claims if claim["event"] == event), None)
+
+    async def until(self, *events: str, within: float) -> bool:
+        """Wait until the lab claims one of `events` or its process ends; False when the time is up."""
+        end = asyncio.get_running_loop().time() + within
+        while not (self.ended or any(self.claimed(event) for event in events)):
+            if not await self._change(end - asyncio.get_running_loop().time()):
+                return False
+        return True
+
+    async def until_ended(self, within: float) -> bool:
+        """Wait until the lab's process has ended; False when the time is up."""
+        return await self.until(within=within)
+
+    async def dispose(self) -> None:
+        """Kill the lab if it still runs, and give back everything that it used."""
+        self.kill()
+        await self.until_ended(5.0)
+        await self.witness.close()
+        tasks = [*self._tasks, *([self._follower] if self._follower else [])]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._writer is not None:
+            self._writer.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    # --- what arrives ---
+
+    async def _follow(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while line := await reader.readline():
+                self._take(wire.decode(line))
+        except (WireFault, ValueError) as fault:
+            self.tampering.append(f"the lab's control line broke the protocol: {fault}")
+            self.kill()
+        except LedgerFull:
+            self.witness.flooded = True
+            self.kill()
+        except ConnectionError:
+            # The process ended with the line half read; its exit says the rest.
+            pass
+
+    def _take(self, message: Message) -> None:
+        if not isinstance(event := message.get("event"), str):
+            raise WireFault("a claim without a name")
+        if len(self.claims) >= MAX_CLAIMS:
+            raise WireFault(f"more than {MAX_CLAIMS} claims")
+        self.claims.append(message)
+        match event:
+            case "shut_in" if self.layers is None and isinstance(layers := message.get("layers"), list):
+                # The first claim of all, made before any line of the learner's ran.
+                self.layers = tuple(str(layer) for layer in layers)
+            case "waiting" if isinstance(tasks := message.get("tasks"), int):
+                self.ledger.waits(max(0, min(tasks, 1_000_000)))
+            case "ready":
+                self.ledger.record("ready")
+            case "done" if isinstance(request := message.get("request"), int):
+                self.ledger.record("done", request=request)
+            case "stopped":
+                self.ledger.record("stopped")
+        self._wake()
+
+    def _on_end(self, code: int | None) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(self._settle(code)))
+
+    async def _settle(self, code: int | None) -> None:
+        """Take in what the lab said before it ended, then call it ended."""
+        ends = [end for end in (self._follower, self._output_end) if end is not None]
+        if ends:
+            await asyncio.wait(ends, timeout=1.0)
+        await self.witness.end_sessions()
+        self.exit_code = code
+        self.ended = True
+        if code is None:
+            self.tampering.append("the lab host died while this lab ran")
+        try:
+            self.ledger.record("exited", detail=describe_exit(code))
+        except LedgerFull:
+            self.witness.flooded = True
+        self._wake()
+
+    async def _change(self, within: float) -> bool:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._changed.append(future)
+        await asyncio.wait((future,), timeout=max(within, 0))
+        if future in self._changed:
+            self._changed.remove(future)
+        return future.done()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, []
+        for future in changed:
+            if not future.done():
+                future.set_result(None)
+
+
+class _Output(asyncio.Protocol):
+    """Keeps the first of what a lab prints and lets the rest go by."""
+
+    def __init__(self, kept: bytearray, end: asyncio.Future[None]) -> None:
+        self._kept = kept
+        self._end = end
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._end.done():
+            self._end.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        self._kept += data[: MAX_OUTPUT - len(self._kept)]
+
+
+def describe_exit(code: int | None) -> str:
+    """Say in words how a process ended."""
+    if code is None:
+        return "ended with its host"
+    if code < 0:
+        import signal
+
+        return f"killed by {signal.Signals(-code).name}"
+    return f"exit code {code}"
+
+
+def app_error(claim: Message | None) -> AppError | None:
+    """Return the exception that a claim tells of."""
+    error = claim.get("error") if claim else None
+    if not isinstance(error, dict):
+        return None
+    where: Location | None = _location(error.get("at"))
+    return AppError(str(error.get("type"))[:100], str(error.get("message"))[:500], where)
+
+
+__all__ = ["HostFault", "LabPlan", "LabProcess", "app_error", "describe_exit"]

@@ -1,0 +1,115 @@
+"""Takes a snapshot of what a learner hands in, so that a save during a run changes nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from poolkit.errors import UsageFault
+from poolkit.events import Location
+from poolkit.report import AppError
+
+MAX_FILE = 1 << 20
+MAX_FILES = 200
+_SKIPPED = frozenset({"__pycache__", "node_modules", "venv"})
+_KEPT = frozenset({".py", ".sql", ".txt", ".json", ".html", ".csv"})
+
+# What the app of an exercise stands on; a learner's file of that name would be imported in its place.
+_LIBRARIES = frozenset(
+    "aiosqlite anyio click databases fastapi h11 httpx poolkit pydantic pytest sqlalchemy starlette uvicorn"
+    " typing_extensions annotated_types idna yaml sitecustomize usercustomize".split()
+)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A learner's file or folder: `path` to read, `shown` as they would name it."""
+
+    path: Path
+    shown: str
+
+
+def locate(path: Path, file_name: str) -> Submission:
+    """Return the submission at a path: a file, or a folder that holds `file_name`.
+
+    Raises:
+        UsageFault: there is none.
+    """
+    try:
+        found = path / file_name if path.is_dir() else path
+        exists = found.is_file()
+    except (OSError, ValueError) as error:
+        raise UsageFault(f"{ascii(str(path))[:80]}: not a path that can be read ({error})") from None
+    if not exists:
+        raise UsageFault(f"{found}: no such file; give a file, or a folder that holds {file_name}")
+    return Submission(path if path.is_dir() else found, str(found))
+
+
+def take(submission: Submission, file_name: str, target: Path) -> AppError | None:
+    """Copy a submission into `target`; return what keeps it from being run, if anything does.
+
+    Of a folder, Python and small text files are copied, at most 200 and 1 MiB each; links are not followed.
+    """
+    target.mkdir(mode=0o700)
+    main = target / file_name
+    if submission.path.is_dir():
+        for index, (source, name) in enumerate(_files(submission.path)):
+            if index == MAX_FILES:
+                return AppError("", f"{submission.path}: over {MAX_FILES} files; keep what the app needs")
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target / name)
+        if not main.exists():
+            return AppError("", f"{submission.shown}: a link, or over {MAX_FILE >> 20} MiB; use a plain file")
+        if shadowing := _shadowing(target):
+            return shadowing
+    else:
+        if submission.path.stat().st_size > MAX_FILE:
+            return AppError(
+                "", f"{submission.shown}: over {MAX_FILE >> 20} MiB; that is no file for an exercise"
+            )
+        shutil.copyfile(submission.path, main)
+    return _unreadable(main)
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, Path]]:
+    for directory, names, files in os.walk(folder):
+        names[:] = sorted(n for n in names if n not in _SKIPPED and not n.startswith("."))
+        for name in sorted(files):
+            path = Path(directory, name)
+            if path.suffix in _KEPT and not path.is_symlink() and path.stat().st_size <= MAX_FILE:
+                yield path, path.relative_to(folder)
+
+
+def _shadowing(folder: Path) -> AppError | None:
+    for path in sorted(folder.iterdir()):
+        name = path.stem if path.suffix == ".py" else path.name
+        package = path.is_dir() and (path / "__init__.py").exists()
+        if (path.suffix == ".py" or package) and (name in _LIBRARIES or name in sys.stdlib_module_names):
+            where = Location(path.name, 1)
+            return AppError(
+                "", f"{path.name} hides the library `{name}` that the app imports; rename it", where
+            )
+    return None
+
+
+def _unreadable(path: Path) -> AppError | None:
+    try:
+        with path.open("rb") as file:
+            encoding, _ = tokenize.detect_encoding(file.readline)
+    except SyntaxError as error:
+        return AppError(
+            "", f"not text that Python can read: {error.msg}; save it as UTF-8", Location(path.name, 1)
+        )
+    data = path.read_bytes()
+    try:
+        data.decode(encoding)
+    except (UnicodeDecodeError, LookupError) as error:
+        start = error.start if isinstance(error, UnicodeDecodeError) else 0
+        line = data[:start].count(b"\n") + 1
+        return AppError("", f"not {encoding} text; save it as UTF-8", Location(path.name, line))
+    return None

@@ -1,0 +1,346 @@
+"""The witness: the database server of a lab, inside the judge. What it answers is what really happened.
+
+It listens on a Unix socket. Each connection of the lab's driver is one connection here and one real aiosqlite
+connection behind it, so transactions, locks and errors are SQLite's own. Every step goes into the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import re
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from poolkit import wire
+from poolkit.errors import WireFault
+from poolkit.events import Location
+from poolkit.judge.controls import Faults, Gate
+from poolkit.judge.database import DatabaseFiles, GuardedConnection
+from poolkit.judge.ledger import Ledger, LedgerFull
+from poolkit.wire import Message
+
+MAX_CONNECTIONS = 200
+_ISOLATION_LEVELS = (None, "", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")
+_BLANK = re.compile(r"(?:\s+|--[^\n]*\n?|/\*.*?\*/)*", re.DOTALL)
+_NOT_BORROWED = "this connection is not borrowed from its pool, so it cannot be used"
+
+
+def statement_kind(sql: str) -> str:
+    """Return the ledger's kind for a statement: `commit`, `rollback` or `statement`."""
+    blank = _BLANK.match(sql)
+    words = sql[blank.end() if blank else 0 :][:40].casefold().replace(";", " ").split()
+    if words[:1] in (["commit"], ["end"]):
+        return "commit"
+    if words[:1] == ["rollback"] and "to" not in words:
+        return "rollback"
+    return "statement"
+
+
+class Witness:
+    """Serves the database to one lab.
+
+    Args:
+        ledger: where everything is recorded.
+        files: the databases.
+        faults: the failures that the suite asked for.
+        token: what the lab's driver says to be let in; a connection without it did not come from the driver.
+    """
+
+    def __init__(self, ledger: Ledger, files: DatabaseFiles, faults: Faults, token: str) -> None:
+        self.ledger = ledger
+        self.files = files
+        self.faults = faults
+        self.gates: list[Gate] = []
+        self.tampering: list[str] = []
+        """What broke the protocol, a sentence each."""
+        self.flooded = False
+        """Whether the lab made more events than a ledger holds."""
+        self._token = token
+        self._server: asyncio.Server | None = None
+        self._sessions: set[asyncio.Task[None]] = set()
+
+    async def start(self, path: Path) -> None:
+        """Listen at `path`, a Unix socket that does not exist yet."""
+        self._server = await asyncio.start_unix_server(self._accept, path, limit=wire.MAX_MESSAGE)
+
+    async def close(self) -> None:
+        """Stop serving: end every session and close every database connection."""
+        if self._server is not None:
+            self._server.close()
+        await self.end_sessions()
+        await self.files.close()
+
+    async def end_sessions(self) -> None:
+        """End every session, as when its lab has ended, and wait until it is recorded."""
+        sessions = list(self._sessions)
+        for session in sessions:
+            session.cancel()
+        if sessions:
+            await asyncio.wait(sessions)
+
+    def letting_in(self, token: object) -> bool:
+        """Whether `token` is the one that the lab's driver was given."""
+        return isinstance(token, str) and hmac.compare_digest(token.encode(), self._token.encode())
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many connections as one lab may have."""
+        return len(self._sessions) > MAX_CONNECTIONS
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._sessions.add(task)
+        try:
+            await _Session(self, reader, writer).run()
+        except WireFault as fault:
+            self.tampering.append(str(fault))
+        except LedgerFull:
+            self.flooded = True
+        except (ConnectionError, asyncio.CancelledError):
+            # The lab has ended, or the judge ends it: either way there is nobody left to answer.
+            pass
+        finally:
+            self._sessions.discard(task)
+            writer.close()
+
+
+class _Session:
+    """One connection of the lab's driver."""
+
+    def __init__(self, witness: Witness, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._witness = witness
+        self._ledger = witness.ledger
+        self._reader = reader
+        self._writer = writer
+        self._number = 0
+        self._pooled = False
+        self._real: aiosqlite.Connection
+        self._operations: dict[str, Callable[[Message], Awaitable[Message]]] = {
+            "execute": self._execute,
+            "executemany": self._executemany,
+            "script": self._script,
+            "commit": self._commit,
+            "rollback": self._rollback,
+            "mark": self._mark,
+        }
+
+    async def run(self) -> None:
+        """Serve the connection until either side ends it."""
+        if not await self._open():
+            return
+        self._witness.faults.watch(self._number, self._writer.transport.abort)
+        closed = False
+        try:
+            while not closed and (message := await self._receive()) is not None:
+                closed = message.get("op") == "close"
+                if closed:
+                    await self._close_real()
+                    self._ledger.closed(self._number)
+                    await self._send({"ok": True})
+                else:
+                    await self._send(await self._answer(message))
+        finally:
+            self._witness.faults.unwatch(self._number)
+            if not closed:
+                with contextlib.suppress(LedgerFull):
+                    self._ledger.closed(self._number, lost=True)
+                await self._close_real()
+
+    async def _open(self) -> bool:
+        message = await self._receive()
+        if message is None:
+            return False
+        if message.get("op") != "open" or not self._witness.letting_in(message.get("token")):
+            raise WireFault("something other than the kit's driver connected to the database")
+        level, timeout = message.get("isolation_level"), message.get("timeout")
+        name, pooled = message.get("database"), message.get("pooled")
+        if (
+            level not in _ISOLATION_LEVELS
+            or not isinstance(timeout, (int, float))
+            or not isinstance(name, str)
+        ):
+            raise WireFault("the driver's first message is malformed")
+        refusal = "too many connections" if self._witness.full else self._witness.faults.next_connect()
+        if refusal is not None:
+            self._ledger.record("refused", detail=f"connect: {refusal}")
+            await self._send(_failure("OperationalError", refusal))
+            return False
+        self._real = await aiosqlite.connect(
+            self._witness.files.path(name),
+            factory=GuardedConnection,
+            isolation_level=level,
+            timeout=min(max(timeout, 0.0), 60.0),
+        )
+        self._pooled = pooled is True
+        self._number = self._ledger.opened(pooled=self._pooled, database=Path(name).name[:80])
+        await self._send({"ok": True, "connection": self._number})
+        return True
+
+    async def _receive(self) -> Message | None:
+        try:
+            line = await self._reader.readline()
+        except ValueError as error:
+            raise WireFault(f"a message on the database's wire is over {wire.MAX_MESSAGE} bytes") from error
+        return wire.decode(line) if line.endswith(b"\n") else None
+
+    async def _send(self, message: Message) -> None:
+        try:
+            line = wire.encode(message)
+        except WireFault as fault:
+            line = wire.encode(
+                _failure("DataError", f"the answer is too large: {fault}") | self._transaction()
+            )
+        self._writer.write(line)
+        await self._writer.drain()
+
+    async def _answer(self, message: Message) -> Message:
+        operation = self._operations.get(str(message.get("op")))
+        if operation is None:
+            raise WireFault("an unknown operation on the database's wire")
+        try:
+            answer = await operation(message)
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            answer = _failure(type(error).__name__, str(error), getattr(error, "sqlite_errorcode", None))
+        except (ValueError, OverflowError, TypeError) as error:
+            # What sqlite3 raises for a NUL in the text, an integer of over 64 bits, a parameter it cannot bind.
+            answer = _failure("ProgrammingError", str(error))
+        if error_text := answer.get("message"):
+            self._ledger.record("error", connection=self._number, detail=f"{answer['error']}: {error_text}")
+        return answer | self._transaction()
+
+    def _transaction(self) -> Message:
+        return {"in_transaction": self._real.in_transaction, "total_changes": self._real.total_changes}
+
+    # --- operations ---
+
+    async def _execute(self, message: Message) -> Message:
+        sql = _text(message)
+        parameters = _parameters(message.get("params"))
+        shown = tuple(parameters.values()) if isinstance(parameters, dict) else parameters
+        if refusal := await self._admit(statement_kind(sql), sql, shown):
+            return refusal
+        async with await self._real.execute(sql, parameters) as cursor:
+            return await _result(cursor)
+
+    async def _executemany(self, message: Message) -> Message:
+        sql = _text(message)
+        rows = message.get("params")
+        if not isinstance(rows, list):
+            raise WireFault("executemany needs a list of parameters")
+        sets = [_parameters(row) for row in rows]
+        if refusal := await self._admit(statement_kind(sql), sql, ()):
+            return refusal
+        async with await self._real.executemany(sql, sets) as cursor:
+            return await _result(cursor)
+
+    async def _script(self, message: Message) -> Message:
+        sql = _text(message)
+        if refusal := await self._admit("statement", sql, ()):
+            return refusal
+        async with await self._real.executescript(sql) as cursor:
+            return await _result(cursor)
+
+    async def _commit(self, _: Message) -> Message:
+        if not self._real.in_transaction:
+            return {"ok": True}
+        if refusal := await self._admit("commit", "COMMIT", ()):
+            return refusal
+        await self._real.commit()
+        return {"ok": True}
+
+    async def _rollback(self, _: Message) -> Message:
+        if not self._real.in_transaction:
+            return {"ok": True}
+        if refusal := await self._admit("rollback", "ROLLBACK", ()):
+            return refusal
+        await self._real.rollback()
+        return {"ok": True}
+
+    async def _admit(self, kind: str, sql: str, parameters: tuple[Any, ...]) -> Message | None:
+        """Record a statement, then hold it, fail it or let it pass (None)."""
+        if not self._ledger.is_borrowed(self._number):
+            self._ledger.record("refused", connection=self._number, detail=sql)
+            return _failure("ProgrammingError", _NOT_BORROWED)
+        self._ledger.record(kind, connection=self._number, detail=sql, params=parameters[:20])
+        for gate in self._witness.gates:
+            if gate.holds(sql):
+                await gate.wait()
+        if fault := self._witness.faults.next_statement(sql):
+            error, text, delay = fault
+            if delay:
+                await asyncio.sleep(delay)
+            if error:
+                return _failure(error, text)
+        return None
+
+    async def _mark(self, message: Message) -> Message:
+        borrowed = self._ledger.is_borrowed(self._number)
+        match message.get("kind"):
+            case _ if not self._pooled:
+                raise WireFault("a connection outside a pool was marked as borrowed or returned")
+            case "borrow" if not borrowed:
+                self._ledger.borrowed(
+                    self._number, _number(message.get("request")), _location(message.get("at"))
+                )
+            case "return" if borrowed:
+                self._ledger.returned(self._number, in_transaction=self._real.in_transaction)
+            case _:
+                raise WireFault("a connection was marked as borrowed or returned out of turn")
+        return {"ok": True}
+
+    async def _close_real(self) -> None:
+        with contextlib.suppress(ValueError):
+            await self._real.interrupt()
+        # Shielded: a cancelled session must not leave the real connection's thread behind.
+        await asyncio.shield(self._real.close())
+
+
+async def _result(cursor: aiosqlite.Cursor) -> Message:
+    answer: Message = {"ok": True, "lastrowid": cursor.lastrowid, "rowcount": cursor.rowcount}
+    if cursor.description is None:
+        return answer
+    rows: list[list[Any]] = []
+    size = 0
+    while chunk := await cursor.fetchmany(200):
+        for row in chunk:
+            packed = wire.pack_row(row)
+            size += sum(len(cell) if isinstance(cell, str) else 8 for cell in packed)
+            rows.append(packed)
+        if size > wire.MAX_MESSAGE:
+            return _failure("DataError", "the answer is over 1 MiB; fetch fewer rows at once")
+    return answer | {"columns": [column[0] for column in cursor.description], "rows": rows}
+
+
+def _failure(error: str, message: str, code: int | None = None) -> Message:
+    return {"error": error, "message": message or error, "code": code}
+
+
+def _text(message: Message) -> str:
+    sql = message.get("sql")
+    if not isinstance(sql, str):
+        raise WireFault("a statement must be text")
+    return sql
+
+
+def _parameters(packed: object) -> tuple[Any, ...] | dict[str, Any]:
+    if isinstance(packed, dict):
+        return {name: wire.unpack_value(value) for name, value in packed.items()}
+    return wire.unpack_row(packed)
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1_000_000 else None
+
+
+def _location(value: object) -> Location | None:
+    match value:
+        case [str(file), int(line), str(text)] if 0 < line < 1_000_000:
+            return Location(file[:200], line, text[:200])
+    return None

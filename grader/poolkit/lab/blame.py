@@ -1,0 +1,47 @@
+"""Which line of the learner's something is about, and what an exception of theirs says."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import traceback
+from types import FrameType
+from typing import Any
+
+MAX_TEXT = 500
+
+
+class Blame:
+    """Knows the folder of the learner's files.
+
+    Args:
+        folder: absolute, as it stands in the code's own file names.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._prefix = folder.rstrip("/") + "/"
+
+    def here(self) -> list[Any] | None:
+        """Return [file, line, text] of the learner's innermost frame that is running now, or None."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code.co_filename.startswith(self._prefix):
+                return self._at(frame.f_code.co_filename, frame.f_lineno)
+            frame = frame.f_back
+        return None
+
+    def error(self, error: BaseException) -> dict[str, Any]:
+        """Return the type, message and place of an exception; of a group, those of its first."""
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        place = None
+        if isinstance(error, SyntaxError) and (error.filename or "").startswith(self._prefix):
+            place = self._at(str(error.filename), error.lineno or 1)
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            if frame.f_code.co_filename.startswith(self._prefix):
+                place = self._at(frame.f_code.co_filename, line)
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+        return {"type": type(error).__name__, "message": text[:MAX_TEXT], "at": place}
+
+    def _at(self, file: str, line: int) -> list[Any]:
+        return [file.removeprefix(self._prefix), line, linecache.getline(file, line).strip()[:200]]

@@ -1,0 +1,226 @@
+"""The warm process: imports what every lab needs once, and forks a lab when the judge asks for one.
+
+It holds no secret and listens nowhere: the judge speaks to it over a socket that it inherited, which no lab
+keeps. (multiprocessing's forkserver listens at a path that its children know, and runs what it is sent: a lab
+could ask it for a process without a sandbox.) It owns the run's directory: when the judge ends, however it
+ends, the socket closes, and the host kills what is left and removes the directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+_CRASHED = 70
+"""A lab's exit code when the kit's own code in it failed (EX_SOFTWARE of sysexits.h)."""
+_MAX_PATH = 60
+"""The longest folder, in bytes, that leaves room for a socket's name in the 104 of macOS's sun_path."""
+
+
+def main(descriptor: int, forbidden: list[str]) -> None:
+    """Serve the judge at the socket `descriptor` until it hangs up; no lab may read what is `forbidden`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    judge = socket.socket(fileno=descriptor)
+    folder = _make_folder()
+    try:
+        _tell(judge, {"event": "hello", "folder": folder})
+        _Host(judge, _warm_up(forbidden)).serve()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_folder() -> str:
+    base = tempfile.gettempdir()
+    if len(os.fsencode(base)) > _MAX_PATH:
+        base = "/tmp"
+    return os.path.realpath(tempfile.mkdtemp(prefix="poolkit-", dir=base))
+
+
+def _warm_up(forbidden: list[str]) -> list[str]:
+    """Import all that a lab needs, and return the paths that it may read.
+
+    Nothing is collected meanwhile, and what is there then never will be: forks share its memory.
+    """
+    gc.disable()
+    import databases.backends.sqlite  # noqa: F401
+    import fastapi.responses  # noqa: F401
+    import uvicorn.lifespan.on  # noqa: F401
+    import uvicorn.protocols.http.h11_impl  # noqa: F401
+
+    import poolkit.lab.app
+    import poolkit.lab.driver
+    from poolkit.lab.sandbox import readable_paths
+
+    if sys.platform == "linux":
+        import landlockpy  # noqa: F401
+    readable = readable_paths([Path(path) for path in forbidden])
+    gc.freeze()
+    gc.enable()
+    return readable
+
+
+def _tell(judge: socket.socket, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the judge is gone; the loop will see that
+        judge.sendall(json.dumps(message).encode() + b"\n")
+
+
+class _Host:
+    def __init__(self, judge: socket.socket, readable: list[str]) -> None:
+        self._judge = judge
+        self._readable = readable
+        self._labs: dict[int, int] = {}
+        self._buffer = b""
+        self._descriptors: list[int] = []
+
+    def serve(self) -> None:
+        """Answer the judge, and tell it of each lab that ends."""
+        wake, woken = socket.socketpair()
+        for end in (wake, woken):
+            end.setblocking(False)
+        signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._close_in_child = [wake, woken]
+        _tell(self._judge, {"event": "warm"})
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._judge, selectors.EVENT_READ)
+            selector.register(wake, selectors.EVENT_READ)
+            self._selector = selector
+            while True:
+                ready = {key.fileobj for key, _ in selector.select()}
+                if wake in ready:
+                    wake.recv(4096)
+                    self._reap()
+                if self._judge in ready and not self._listen():
+                    break
+        self._end_all()
+
+    def _listen(self) -> bool:
+        data, descriptors, _, _ = socket.recv_fds(self._judge, 1 << 16, 16)
+        self._descriptors += descriptors
+        if not data:
+            return False
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            self._obey(json.loads(line))
+        return True
+
+    def _obey(self, command: dict[str, Any]) -> None:
+        if command["command"] == "fork":
+            descriptors, self._descriptors = self._descriptors[:2], self._descriptors[2:]
+            self._fork(command, descriptors)
+        elif command["command"] == "kill":
+            for pid, lab in self._labs.items():
+                if lab == command["lab"]:
+                    _kill(pid)
+
+    def _fork(self, command: dict[str, Any], descriptors: list[int]) -> None:
+        pid = os.fork()
+        if pid == 0:
+            # Whatever happens, this process must never go on as the host.
+            code = _CRASHED
+            try:
+                self._be_lab(command, descriptors)
+                code = 0
+            except BaseException:  # the boundary of a process: shown in the lab's output
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self._labs[pid] = command["lab"]
+        _tell(self._judge, {"event": "forked", "lab": command["lab"], "pid": pid})
+
+    def _be_lab(self, command: dict[str, Any], descriptors: list[int]) -> None:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        control, output = descriptors
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        self._selector.close()
+        for end in (*self._close_in_child, self._judge):
+            end.close()
+        os.close(output)
+        _close_all_but({0, 1, 2, control})
+        run_lab(command, control, self._readable)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            lab = self._labs.pop(pid, None)
+            if lab is not None:
+                # Where no filter forbids it, the lab may have left processes in its session.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(pid, signal.SIGKILL)
+                code = os.waitstatus_to_exitcode(status)
+                _tell(self._judge, {"event": "exited", "lab": lab, "code": code})
+
+    def _end_all(self) -> None:
+        for pid in self._labs:
+            _kill(pid)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
+
+
+def _kill(pid: int) -> None:
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
+
+
+def _close_all_but(kept: set[int]) -> None:
+    low = 0
+    for descriptor in sorted(kept):
+        if low < descriptor:  # an empty range that starts at 0 closes everything in Python 3.11
+            os.closerange(low, descriptor)
+        low = descriptor + 1
+    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+
+
+def run_lab(command: dict[str, Any], control_descriptor: int, readable: list[str]) -> None:
+    """Be one lab: shut the process in, serve the learner's app, end."""
+    from poolkit.lab.app import Lab
+    from poolkit.lab.blame import Blame
+    from poolkit.lab.control import Control
+    from poolkit.lab.driver import Driver
+    from poolkit.lab.sandbox import Limits, apply
+
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    control = Control(socket.socket(fileno=control_descriptor))
+    scratch, code = command["scratch"], command["code"]
+    os.environ.clear()
+    os.environ.update(PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, LANG="C.UTF-8")
+    tempfile.tempdir = None
+    os.chdir(code)
+    sys.argv = ["uvicorn", command["entry"]]
+    held = apply(readable, code, scratch, Limits(**command["limits"]))
+    control.say("shut_in", layers=held)
+    Driver(command["database"], command["token"]).install()
+    Lab(control, Blame(code), code, command["entry"], command["http"]).run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # As an interpreter that ends does: a connection that was never closed keeps its thread, and so the process.
+    threading._shutdown()  # type: ignore[attr-defined]  # what Py_FinalizeEx calls

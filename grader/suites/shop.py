@@ -1,0 +1,72 @@
+"""What the suites of the shop's exercises share: a new item that no learner can know, and reading it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from poolkit.judge.checks import expect
+from poolkit.judge.fixture import Answer, Lab
+
+
+@dataclass(frozen=True)
+class Item:
+    """A row of `items`, made up for one request."""
+
+    id: int
+    name: str
+    price_cents: int
+
+    @property
+    def path(self) -> str:
+        """Where the app shows it."""
+        return f"/items/{self.id}"
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What the app answers for it."""
+        return {"id": self.id, "name": self.name, "price_cents": self.price_cents}
+
+
+async def add_item(lab: Lab) -> Item:
+    """Put an item into the shop's database whose number, name and price are this run's own."""
+    item = Item(
+        id=lab.random.randrange(10_000, 10_000_000),
+        name=f"Item {lab.random.randbytes(6).hex()}",
+        price_cents=lab.random.randrange(100, 100_000),
+    )
+    await lab.sql(
+        "INSERT INTO items (id, name, price_cents, stock) VALUES (?, ?, ?, 5)",
+        (item.id, item.name, item.price_cents),
+    )
+    return item
+
+
+def expect_item(lab: Lab, answer: Answer, item: Item) -> None:
+    """Fail the check unless an answer is the item's."""
+    error = lab.request_error(answer.request)
+    expected = f"GET {item.path} answers 200 with the item that stands in the database."
+    expect(
+        answer.status == 200,
+        expected=expected,
+        happened=f"It answered {answer.status}" + (f": the route raised {error}." if error else "."),
+        error=error,
+    )
+    body = answer.json()
+    expect(
+        isinstance(body, dict) and {key: body.get(key) for key in item.shown} == item.shown,
+        expected=expected,
+        happened=f"It answered {short(body)} where the row is {short(item.shown)}.",
+        misconception="invented-rows",
+    )
+
+
+def short(value: object, limit: int = 120) -> str:
+    """Return a value as text that fits a line."""
+    text = ascii(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 connection`, `2 connections`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
