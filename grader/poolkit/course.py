@@ -27,9 +27,9 @@ class _Strict(BaseModel):
 class Limits(_Strict):
     """What one run may use: seconds for a check and for the exercise, MiB of memory for a lab."""
 
-    check_s: int = Field(10, ge=1, le=600)
-    exercise_s: int = Field(60, ge=1, le=3600)
-    memory_mb: int = Field(1024, ge=256, le=16384)
+    check_s: int = Field(default=10, ge=1, le=600)
+    exercise_s: int = Field(default=60, ge=1, le=3600)
+    memory_mb: int = Field(default=1024, ge=256, le=16384)
 
 
 class ExerciseFile(_Strict):
@@ -38,7 +38,7 @@ class ExerciseFile(_Strict):
     title: str = Field(min_length=1)
     concepts: list[str] = Field(min_length=1)
     difficulty: int = Field(ge=1, le=5)
-    limits: Limits = Limits()
+    limits: Limits = Field(default_factory=Limits)
     entry: str = Field("app:app", pattern=r"^[a-z_]+:[A-Za-z_]+$")
     databases: list[str] = Field(default_factory=lambda: ["shop.db"], min_length=1)
     trace: list[str] = Field(min_length=1)

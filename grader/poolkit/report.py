@@ -128,9 +128,7 @@ class Report:
     @property
     def first_failure(self) -> CheckReport | None:
         """The first check that was judged and did not pass."""
-        return next(
-            (check for check in self.checks if check.status not in (Status.PASS, Status.NOT_REACHED)), None
-        )
+        return next((check for check in self.checks if check.status not in (Status.PASS, Status.NOT_REACHED)), None)
 
 
 def exit_code(reports: Sequence[Report]) -> int:

@@ -75,18 +75,17 @@ def load(path: Path) -> Document:
 
 def _refuse_tricks(path: Path, text: str, loader: Any) -> None:  # noqa: ANN401  (one of yaml's loader classes)
     depth = 0
+    event: Any  # the stubs do not tell the kinds of event apart
     for event in yaml.parse(text, Loader=loader):
+        where = f"{path}:{event.start_mark.line + 1}"
         if getattr(event, "anchor", None) is not None:
-            line = event.start_mark.line + 1
-            raise CourseFault(f"{path}:{line}: anchors and aliases are not allowed; write the value out")
+            raise CourseFault(f"{where}: anchors and aliases are not allowed; write the value out")
         if getattr(event, "tag", None) is not None:
-            line = event.start_mark.line + 1
-            raise CourseFault(f"{path}:{line}: the tag {event.tag} is not allowed; write plain values")
+            raise CourseFault(f"{where}: the tag {event.tag} is not allowed; write plain values")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                line = event.start_mark.line + 1
-                raise CourseFault(f"{path}:{line}: nested more than {MAX_DEPTH} deep")
+                raise CourseFault(f"{where}: nested more than {MAX_DEPTH} deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 

@@ -66,9 +66,7 @@ class Faults:
         """Refuse the `number`-th connection from now on, counting from 1."""
         self._connects[self._connects_seen + number] = message
 
-    def fail_statement(
-        self, pattern: str, message: str, *, error: str = "OperationalError", times: int = 1
-    ) -> None:
+    def fail_statement(self, pattern: str, message: str, *, error: str = "OperationalError", times: int = 1) -> None:
         """Fail the next statements that contain `pattern`, a commit being `COMMIT`."""
         self._statements.append(_StatementFault(matching(pattern), error, message, times, 0.0))
 

@@ -13,11 +13,11 @@ AFTER = 2
 def rows_around(events: Sequence[Event], deciding: Event | None) -> tuple[Event, ...]:
     """Return the rows around the deciding one, and the borrow that it goes back to if that lies further off.
 
-    `done` and `exited` rows, which explain nothing by themselves, are left out unless they decide.
+    `exited` rows, which explain nothing by themselves, are left out unless they decide.
     """
     if deciding is None:
         return tuple(events[-BEFORE:])
-    shown = [e for e in events if e.kind not in ("done", "exited") or e is deciding]
+    shown = [e for e in events if e.kind != "exited" or e is deciding]
     place = shown.index(deciding)
     first = max(0, place - BEFORE)
     rows = shown[first : place + AFTER + 1]

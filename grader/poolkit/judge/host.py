@@ -21,9 +21,7 @@ START_LIMIT = 60.0
 """Seconds for the host to import its libraries; the first start after an installation also compiles them."""
 END_LIMIT = 10.0
 
-_COMMAND = (
-    "import sys, json; from poolkit.lab.host import main; main(int(sys.argv[1]), json.loads(sys.argv[2]))"
-)
+_COMMAND = "import sys, json; from poolkit.lab.host import main; main(int(sys.argv[1]), json.loads(sys.argv[2]))"
 
 
 class Host:
@@ -90,9 +88,7 @@ class Host:
             self._loop.remove_reader(self._socket)
             self._loop = None
 
-    def fork(
-        self, command: dict[str, Any], descriptors: Sequence[int], ended: Callable[[int | None], None]
-    ) -> int:
+    def fork(self, command: dict[str, Any], descriptors: Sequence[int], ended: Callable[[int | None], None]) -> int:
         """Ask for a lab, and return its number.
 
         Args:
@@ -129,9 +125,7 @@ class Host:
 
     def _wait(self, seconds: float) -> None:
         if not select.select([self._socket], [], [], max(seconds, 0))[0]:
-            raise HostFault(
-                f"the lab host was not ready within {START_LIMIT:g} s; is the machine overloaded?"
-            )
+            raise HostFault(f"the lab host was not ready within {START_LIMIT:g} s; is the machine overloaded?")
         self._take()
 
     def _take(self) -> None:

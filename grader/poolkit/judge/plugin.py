@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from poolkit.events import Event, Location
 from poolkit.judge.checks import CheckFailed, CheckInfo, NeverRan
 from poolkit.judge.explain import rows_around
 from poolkit.judge.fixture import Lab
@@ -34,6 +35,8 @@ class _Outcome:
     failure: CheckFailed | None = None
     process: LabProcess | None = None
     duration: float = 0.0
+    events: tuple[Event, ...] = ()
+    """The ledger as it was when the check was decided, before the judge ended the lab."""
     labs: list[LabProcess] = field(default_factory=list)
 
 
@@ -94,7 +97,7 @@ class JudgePlugin:
     def _report(self, outcome: _Outcome) -> CheckReport:
         info, failure, process = outcome.info, outcome.failure, outcome.process
         passed = outcome.status is Status.PASS
-        events = process.ledger.events if process else ()
+        events = outcome.events
         deciding = (failure.at or (events[-1] if events else None)) if failure else None
         misconception = failure.misconception if failure else None
         return CheckReport(
@@ -182,6 +185,7 @@ class JudgePlugin:
             self._never_ran(outcome, error)
         elif call.when == "call" or error is not None:
             outcome.duration = call.duration
+            outcome.events = outcome.process.ledger.events if outcome.process else ()
             self._judge(outcome, call.when, error)
         return (yield)
 
@@ -195,15 +199,11 @@ class JudgePlugin:
             self.fault = f"the suite could not be read: {report.longreprtext.strip().splitlines()[-1]}"
 
     def _never_ran(self, outcome: _Outcome, error: NeverRan) -> None:
-        if self.never_ran is None and not any(
-            o.status is not Status.NOT_REACHED for o in self._outcomes.values()
-        ):
+        if self.never_ran is None and not any(o.status is not Status.NOT_REACHED for o in self._outcomes.values()):
             self.never_ran = error.error
             if outcome.process and (broken := outcome.process.tampering + outcome.process.witness.tampering):
                 outcome.status = Status.TAMPERING
-                outcome.failure = CheckFailed(
-                    "The lab and the judge keep to their protocol.", broken[0] + "."
-                )
+                outcome.failure = CheckFailed("The lab and the judge keep to their protocol.", broken[0] + ".")
             return
         outcome.status = Status.FAIL
         outcome.failure = CheckFailed(
@@ -225,9 +225,7 @@ class JudgePlugin:
             outcome.status = Status.PASS
         elif isinstance(error, CheckFailed):
             outcome.status, outcome.failure = Status.FAIL, error
-        elif isinstance(error, pytest.skip.Exception):
-            outcome.status = Status.NOT_REACHED
-        elif isinstance(error, KeyboardInterrupt):
+        elif isinstance(error, (pytest.skip.Exception, KeyboardInterrupt)):
             outcome.status = Status.NOT_REACHED
         else:
             outcome.status = Status.GRADER_FAULT
@@ -259,9 +257,9 @@ class JudgePlugin:
         return bounded
 
 
-def _still_out(events: Any) -> tuple[Any, ...]:  # noqa: ANN401  (a slice of events; their locations)
+def _still_out(events: tuple[Event, ...]) -> tuple[Location, ...]:
     """Return the lines that borrowed what was not returned by the last of these events, each line once."""
-    out: dict[int, Any] = {}
+    out: dict[int | None, Location | None] = {}
     for event in events:
         if event.kind == "borrow":
             out[event.connection] = event.where

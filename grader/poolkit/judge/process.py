@@ -6,7 +6,8 @@ import asyncio
 import os
 import secrets
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ class LabPlan:
     """What every lab of one run is made from.
 
     `code` is the snapshot of the learner's files; `databases` their names in the exercise, the first being the
-    default; `memory` in bytes, `cpu` in seconds.
+    default; `memory` in bytes, `cpu` in seconds; `names` what the learner calls files of the snapshot
+    that have another name there.
     """
 
     code: Path
@@ -40,6 +42,7 @@ class LabPlan:
     template: Path | None
     memory: int
     cpu: int
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 class LabProcess:
@@ -92,6 +95,7 @@ class LabProcess:
             "scratch": str(self._folder),
             "code": str(plan.code),
             "entry": plan.entry,
+            "names": dict(plan.names),
             "http": str(self.http_path),
             "database": str(database),
             "token": self._token,

@@ -71,6 +71,7 @@ def prepare(host: Host, exercise: Exercise, submission: Submission) -> tuple[Lab
         template=template,
         memory=limits.memory_mb << 20,
         cpu=limits.check_s + 2,
+        names={exercise.file_name: Path(submission.shown).name},
     )
     return plan, refused
 

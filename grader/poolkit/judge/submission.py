@@ -21,8 +21,11 @@ _KEPT = frozenset({".py", ".sql", ".txt", ".json", ".html", ".csv"})
 
 # What the app of an exercise stands on; a learner's file of that name would be imported in its place.
 _LIBRARIES = frozenset(
-    "aiosqlite anyio click databases fastapi h11 httpx poolkit pydantic pytest sqlalchemy starlette uvicorn"
-    " typing_extensions annotated_types idna yaml sitecustomize usercustomize".split()
+    {
+        *("aiosqlite", "annotated_types", "anyio", "click", "databases", "fastapi", "h11", "httpx", "idna"),
+        *("poolkit", "pydantic", "pydantic_core", "pytest", "sitecustomize", "sniffio", "sqlalchemy", "starlette"),
+        *("typing_extensions", "usercustomize", "uvicorn", "yaml"),
+    }
 )
 
 
@@ -69,11 +72,9 @@ def take(submission: Submission, file_name: str, target: Path) -> AppError | Non
             return shadowing
     else:
         if submission.path.stat().st_size > MAX_FILE:
-            return AppError(
-                "", f"{submission.shown}: over {MAX_FILE >> 20} MiB; that is no file for an exercise"
-            )
+            return AppError("", f"{submission.shown}: over {MAX_FILE >> 20} MiB; that is no file for an exercise")
         shutil.copyfile(submission.path, main)
-    return _unreadable(main)
+    return _unreadable(main, Path(submission.shown).name)
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -91,25 +92,21 @@ def _shadowing(folder: Path) -> AppError | None:
         package = path.is_dir() and (path / "__init__.py").exists()
         if (path.suffix == ".py" or package) and (name in _LIBRARIES or name in sys.stdlib_module_names):
             where = Location(path.name, 1)
-            return AppError(
-                "", f"{path.name} hides the library `{name}` that the app imports; rename it", where
-            )
+            return AppError("", f"{path.name} hides the library `{name}` that the app imports; rename it", where)
     return None
 
 
-def _unreadable(path: Path) -> AppError | None:
+def _unreadable(path: Path, name: str) -> AppError | None:
     try:
         with path.open("rb") as file:
             encoding, _ = tokenize.detect_encoding(file.readline)
     except SyntaxError as error:
-        return AppError(
-            "", f"not text that Python can read: {error.msg}; save it as UTF-8", Location(path.name, 1)
-        )
+        return AppError("", f"not text that Python can read: {error.msg}; save it as UTF-8", Location(path.name, 1))
     data = path.read_bytes()
     try:
         data.decode(encoding)
     except (UnicodeDecodeError, LookupError) as error:
         start = error.start if isinstance(error, UnicodeDecodeError) else 0
         line = data[:start].count(b"\n") + 1
-        return AppError("", f"not {encoding} text; save it as UTF-8", Location(path.name, line))
+        return AppError("", f"not {encoding} text; save it as UTF-8", Location(name, line))
     return None

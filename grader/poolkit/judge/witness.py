@@ -161,11 +161,7 @@ class _Session:
             raise WireFault("something other than the kit's driver connected to the database")
         level, timeout = message.get("isolation_level"), message.get("timeout")
         name, pooled = message.get("database"), message.get("pooled")
-        if (
-            level not in _ISOLATION_LEVELS
-            or not isinstance(timeout, (int, float))
-            or not isinstance(name, str)
-        ):
+        if level not in _ISOLATION_LEVELS or not isinstance(timeout, (int, float)) or not isinstance(name, str):
             raise WireFault("the driver's first message is malformed")
         refusal = "too many connections" if self._witness.full else self._witness.faults.next_connect()
         if refusal is not None:
@@ -194,9 +190,7 @@ class _Session:
         try:
             line = wire.encode(message)
         except WireFault as fault:
-            line = wire.encode(
-                _failure("DataError", f"the answer is too large: {fault}") | self._transaction()
-            )
+            line = wire.encode(_failure("DataError", f"the answer is too large: {fault}") | self._transaction())
         self._writer.write(line)
         await self._writer.drain()
 
@@ -286,9 +280,7 @@ class _Session:
             case _ if not self._pooled:
                 raise WireFault("a connection outside a pool was marked as borrowed or returned")
             case "borrow" if not borrowed:
-                self._ledger.borrowed(
-                    self._number, _number(message.get("request")), _location(message.get("at"))
-                )
+                self._ledger.borrowed(self._number, _number(message.get("request")), _location(message.get("at")))
             case "return" if borrowed:
                 self._ledger.returned(self._number, in_transaction=self._real.in_transaction)
             case _:

@@ -27,9 +27,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class _Watched:
     """The learner's app, with claims sent about each request's end and each exception."""
 
-    def __init__(
-        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], control: Control, blame: Blame
-    ) -> None:
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], control: Control, blame: Blame) -> None:
         self._app = app
         self._control = control
         self._blame = blame
@@ -150,15 +148,11 @@ class Lab:
         sys.dont_write_bytecode = True
         try:
             found = getattr(importlib.import_module(module), attribute, None)
-        except (
-            BaseException
-        ) as error:  # SystemExit and KeyboardInterrupt too: whatever ends an import is shown
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too: whatever ends an import is shown
             self._control.say("failed", error=self._blame.error(error))
             return None
         if not callable(found):
-            what = (
-                f"{module}.py has no {attribute}" if found is None else f"{attribute} is no ASGI application"
-            )
+            what = f"{module}.py has no {attribute}" if found is None else f"{attribute} is no ASGI application"
             message = f"{what}; the kit looks for `{attribute} = FastAPI(...)` in it"
             at = [f"{module}.py", 1, ""] if Path(self._folder, f"{module}.py").exists() else None
             self._control.say("failed", error={"type": "", "message": message, "at": at})

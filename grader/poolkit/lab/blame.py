@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import sys
 import traceback
+from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
@@ -16,10 +17,12 @@ class Blame:
 
     Args:
         folder: absolute, as it stands in the code's own file names.
+        names: what to call a file of it whose name in the snapshot is not the learner's own.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, names: Mapping[str, str]) -> None:
         self._prefix = folder.rstrip("/") + "/"
+        self._names = names
 
     def here(self) -> list[Any] | None:
         """Return [file, line, text] of the learner's innermost frame that is running now, or None."""
@@ -44,4 +47,5 @@ class Blame:
         return {"type": type(error).__name__, "message": text[:MAX_TEXT], "at": place}
 
     def _at(self, file: str, line: int) -> list[Any]:
-        return [file.removeprefix(self._prefix), line, linecache.getline(file, line).strip()[:200]]
+        name = file.removeprefix(self._prefix)
+        return [self._names.get(name, name), line, linecache.getline(file, line).strip()[:200]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -21,12 +22,9 @@ class Control:
 
     def say(self, event: str, **claims: Any) -> None:  # noqa: ANN401  (any JSON)
         """Send one claim. Does nothing once the judge has hung up."""
-        with self._lock:
-            try:
-                self._socket.sendall(wire.encode({"event": event, **claims}))
-            except OSError:
-                # The judge is done with this lab, and will end it.
-                pass
+        # An error says that the judge is done with this lab, and will end it.
+        with self._lock, contextlib.suppress(OSError):
+            self._socket.sendall(wire.encode({"event": event, **claims}))
 
     def listen(self, loop: asyncio.AbstractEventLoop, obey: Callable[[wire.Message], None]) -> None:
         """Call `obey` for each command from now on; an empty message says that the judge hung up."""

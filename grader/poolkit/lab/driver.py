@@ -106,9 +106,7 @@ class Connection(sqlite3.Connection):
         if self._link is None:
             raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
         if self._thread not in (None, threading.get_ident()):
-            raise sqlite3.ProgrammingError(
-                "SQLite objects created in a thread can only be used in that same thread."
-            )
+            raise sqlite3.ProgrammingError("SQLite objects created in a thread can only be used in that same thread.")
         answer = self._link.call(message)
         self._in_transaction = answer.get("in_transaction") is True
         self._changes = answer.get("total_changes", self._changes)
@@ -127,11 +125,11 @@ class Connection(sqlite3.Connection):
         return self._changes
 
     @property
-    def isolation_level(self) -> str | None:  # type: ignore[override]  # sqlite3 has it as an attribute
+    def isolation_level(self) -> Any:  # noqa: ANN401  (one of sqlite3's levels, or None)
         return self._level
 
     @isolation_level.setter
-    def isolation_level(self, value: str | None) -> None:
+    def isolation_level(self, value: object) -> None:
         if value != self._level:
             _unsupported("changing isolation_level; give it to connect()")
 
@@ -173,7 +171,7 @@ class Connection(sqlite3.Connection):
                 link.close()
         super().close()
 
-    def __enter__(self) -> Connection:  # type: ignore[override]  # a Self of a base that is not generic
+    def __enter__(self) -> Connection:
         return self
 
     def __exit__(self, exc_type: object, exc: object, tb: object) -> Literal[False]:
@@ -186,10 +184,10 @@ class Connection(sqlite3.Connection):
     def _not_supported(self, *_: object, **__: object) -> NoReturn:
         _unsupported("this method of sqlite3.Connection")
 
-    backup = blobopen = create_aggregate = create_collation = create_function = _not_supported  # type: ignore[assignment]
-    create_window_function = deserialize = enable_load_extension = iterdump = _not_supported  # type: ignore[assignment]
-    load_extension = serialize = set_authorizer = set_progress_handler = _not_supported  # type: ignore[assignment]
-    set_trace_callback = setlimit = _not_supported  # type: ignore[assignment]
+    backup = blobopen = create_aggregate = create_collation = create_function = _not_supported
+    create_window_function = deserialize = enable_load_extension = iterdump = _not_supported
+    load_extension = serialize = set_authorizer = set_progress_handler = _not_supported
+    set_trace_callback = setlimit = _not_supported
 
 
 class PooledConnection(Connection):
@@ -217,9 +215,7 @@ class Cursor(sqlite3.Cursor):
         return self._run({"op": "execute", "sql": _sql(sql), "params": _bind(parameters)})
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Cursor:
-        return self._run(
-            {"op": "executemany", "sql": _sql(sql), "params": [_bind(row) for row in parameters]}
-        )
+        return self._run({"op": "executemany", "sql": _sql(sql), "params": [_bind(row) for row in parameters]})
 
     def executescript(self, sql_script: str, /) -> Cursor:
         return self._run({"op": "script", "sql": _sql(sql_script)})
@@ -271,7 +267,7 @@ class Driver:
 
     def install(self) -> None:
         """Put `connect` in the place of `sqlite3.connect`."""
-        sqlite3.connect = sqlite3.dbapi2.connect = self.connect  # type: ignore[assignment]
+        sqlite3.connect = sqlite3.dbapi2.connect = self.connect  # type: ignore[assignment]  # overloaded
 
     def connect(
         self,
@@ -305,9 +301,7 @@ class Driver:
         }
         link = Link(self._path)
         try:
-            return factory(
-                link, opening, check_same_thread=check_same_thread, cached_statements=cached_statements
-            )
+            return factory(link, opening, check_same_thread=check_same_thread, cached_statements=cached_statements)
         except BaseException:
             link.close()
             raise
@@ -346,7 +340,7 @@ def _adapt(value: object) -> Value:
     adapted = value
     if not isinstance(value, (int, float, str)):
         try:
-            adapted = sqlite3.adapt(value)
+            adapted = sqlite3.adapt(value)  # type: ignore[call-overload]  # typeshed asks for a protocol
         except sqlite3.ProgrammingError:
             raise sqlite3.ProgrammingError(
                 f"Error binding parameter: type '{type(value).__name__}' is not supported"

@@ -61,7 +61,7 @@ def _warm_up(forbidden: list[str]) -> list[str]:
     import uvicorn.protocols.http.h11_impl  # noqa: F401
 
     import poolkit.lab.app
-    import poolkit.lab.driver
+    import poolkit.lab.driver  # noqa: F401
     from poolkit.lab.sandbox import readable_paths
 
     if sys.platform == "linux":
@@ -219,7 +219,7 @@ def run_lab(command: dict[str, Any], control_descriptor: int, readable: list[str
     held = apply(readable, code, scratch, Limits(**command["limits"]))
     control.say("shut_in", layers=held)
     Driver(command["database"], command["token"]).install()
-    Lab(control, Blame(code), code, command["entry"], command["http"]).run()
+    Lab(control, Blame(code, command["names"]), code, command["entry"], command["http"]).run()
     sys.stdout.flush()
     sys.stderr.flush()
     # As an interpreter that ends does: a connection that was never closed keeps its thread, and so the process.

@@ -9,10 +9,11 @@ import aiosqlite
 from databases import DatabaseURL
 
 import poolkit.sqlite_pool
+import poolkit.sqlite_pool._backend
 from poolkit.lab.blame import Blame
 from poolkit.lab.control import Control
 from poolkit.lab.driver import PooledConnection
-from poolkit.sqlite_pool import PoolBackend, SQLitePool, _backend, register
+from poolkit.sqlite_pool import PoolBackend, SQLitePool, register
 
 current_request: ContextVar[int | None] = ContextVar("poolkit_request", default=None)
 """The number of the request that a task works for, as the judge sent it."""
@@ -51,8 +52,9 @@ class LabSetup:
     def install(self) -> None:
         """Make every pool of this process one that the witness sees, for `sqlite://` URLs too."""
         LabPool.setup = self
-        poolkit.sqlite_pool.SQLitePool = LabPool  # type: ignore[misc]  # what a learner's file will import
-        _backend.SQLitePool = LabPool  # type: ignore[misc]  # what the backend makes
+        # What a learner's file imports, and what the backend makes.
+        for module in (poolkit.sqlite_pool, poolkit.sqlite_pool._backend):
+            vars(module)["SQLitePool"] = LabPool
         register(backend="poolkit.lab.pool:PoolBackend")
         register("sqlite", "poolkit.lab.pool:PlainBackend")
 

@@ -141,9 +141,7 @@ def _load(offset: int) -> list[bytes]:
     return [_step(_LOAD, 0, 0, offset)]
 
 
-def _when(
-    test: int, value: int, then: list[bytes] | None = None, otherwise: list[bytes] | None = None
-) -> list[bytes]:
+def _when(test: int, value: int, then: list[bytes] | None = None, otherwise: list[bytes] | None = None) -> list[bytes]:
     """Run `then` where the test holds, or `otherwise` where it does not, and go on behind them."""
     if then is not None:
         return [_step(test, 0, len(then), value), *then]

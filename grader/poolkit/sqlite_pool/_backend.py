@@ -44,9 +44,7 @@ class PoolBackend(SQLiteBackend):
         settings: dict[str, Any] = {}
         for name, text in url.options.items():
             if name not in _SIZES + _SECONDS:
-                raise ValueError(
-                    f"{SCHEME} URL: unknown option {name!r}; it takes {', '.join(_SIZES + _SECONDS)}"
-                )
+                raise ValueError(f"{SCHEME} URL: unknown option {name!r}; it takes {', '.join(_SIZES + _SECONDS)}")
             try:
                 settings[name] = int(text) if name in _SIZES else float(text)
             except ValueError:

@@ -95,6 +95,6 @@ async def reset(lease: Lease) -> None:
     await connection.rollback()
     for cursor in list(lease._cursors):
         # Rows that were not read keep the database locked, and no rollback ends that.
-        await connection._execute(cursor._cursor.close)
+        await aiosqlite.Cursor(connection, cursor._cursor).close()
     connection.row_factory = None
     connection.text_factory = str

@@ -171,9 +171,7 @@ class SQLitePool:
 
     async def _wait(self, stock: Stock, timeout: float) -> Lease:
         if self.max_waiting is not None and stock.full and self.waiting >= self.max_waiting:
-            raise TooManyWaiters(
-                f"{self.waiting} tasks already wait for a connection; the limit is max_waiting"
-            )
+            raise TooManyWaiters(f"{self.waiting} tasks already wait for a connection; the limit is max_waiting")
         waiter = stock.enqueue()
         try:
             # `wait` leaves the future alone at a timeout: a connection that comes in the same tick is seen.

@@ -53,9 +53,7 @@ class Stock:
         observer: told of borrows, returns and waits.
     """
 
-    def __init__(
-        self, owner: object, connect: Connector, max_size: int, observer: PoolObserver | None
-    ) -> None:
+    def __init__(self, owner: object, connect: Connector, max_size: int, observer: PoolObserver | None) -> None:
         self.lending = True
         self.free: deque[aiosqlite.Connection] = deque()
         self.leases: set[Lease] = set()

@@ -1,0 +1,21 @@
+"""Output formats, one module each: `render(reports) -> str`. A new format is a new file here."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+
+from poolkit.report import Report
+
+
+def names() -> list[str]:
+    """Return the names that `--format` takes."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def render(name: str, reports: Sequence[Report]) -> str:
+    """Return reports in a format, ready to write out."""
+    module = importlib.import_module(f"{__name__}.{name}")
+    text: str = module.render(reports)
+    return text

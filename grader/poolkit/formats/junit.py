@@ -1,0 +1,76 @@
+"""JUnit XML as pytest writes it (xunit2): a test suite for each exercise, a test case for each check."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from poolkit.report import CheckReport, Report, Status
+
+# What XML 1.0 cannot hold (https://www.w3.org/TR/xml/#charsets).
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(reports: Sequence[Report]) -> str:
+    """Return a `testsuites` document. Points stand in properties."""
+    root = ElementTree.Element("testsuites")
+    for report in reports:
+        _suite(root, report)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _suite(root: ElementTree.Element, report: Report) -> None:
+    found = [check.status for check in report.checks]
+    faults = (Status.ERROR, Status.GRADER_FAULT)
+    suite = _element(
+        root,
+        "testsuite",
+        name=report.exercise,
+        tests=len(found) + bool(report.error),
+        failures=sum(status in (Status.FAIL, Status.TAMPERING) for status in found),
+        errors=sum(status in faults for status in found) + bool(report.error),
+        skipped=found.count(Status.NOT_REACHED),
+        time=f"{report.duration_s:.3f}",
+    )
+    _properties(
+        suite,
+        points=report.points,
+        max_points=report.max_points,
+        seed=report.seed,
+        assurance=report.assurance.level,
+    )
+    if report.error:
+        case = _element(suite, "testcase", classname=report.exercise, name="import", time="0.000")
+        _element(case, "error", message=str(report.error))
+    for check in report.checks:
+        _case(suite, report, check)
+
+
+def _case(suite: ElementTree.Element, report: Report, check: CheckReport) -> None:
+    case = _element(suite, "testcase", classname=report.exercise, name=check.id, time=f"{check.duration_s:.3f}")
+    _properties(case, title=check.title, points=check.points, max_points=check.max_points)
+    if check.status is Status.NOT_REACHED:
+        _element(case, "skipped", message="not reached: " + (", ".join(check.needs) or "the run ended before it"))
+    elif check.status is Status.GRADER_FAULT:
+        _element(case, "error", message=report.fault or "the grader failed")
+    elif not check.passed:
+        failure = _element(case, "failure", message=check.happened, type=check.misconception or check.status)
+        failure.text = _clean("\n".join(part for part in (check.expected, check.happened, check.why) if part))
+    if check.output:
+        _element(case, "system-out").text = _clean(check.output)
+
+
+def _properties(parent: ElementTree.Element, **values: object) -> None:
+    properties = _element(parent, "properties")
+    for name, value in values.items():
+        _element(properties, "property", name=name, value=value)
+
+
+def _element(parent: ElementTree.Element, tag: str, /, **attributes: object) -> ElementTree.Element:
+    return ElementTree.SubElement(parent, tag, {name: _clean(str(value)) for name, value in attributes.items()})
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("�", text)

@@ -1,0 +1,170 @@
+"""What a person reads in a terminal: the first failure in full, the rest a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from poolkit.events import Event
+from poolkit.report import CheckReport, Report, Status
+from poolkit.text import count, plain, plain_lines
+
+WIDTH = 78
+
+_SIGNS = {
+    Status.PASS: ("✓", "green"),
+    Status.FAIL: ("✗", "red"),
+    Status.NOT_REACHED: ("·", "bright_black"),
+    Status.ERROR: ("✗", "red"),
+    Status.TAMPERING: ("!", "yellow"),
+    Status.GRADER_FAULT: ("?", "yellow"),
+}
+
+
+def render(reports: Sequence[Report]) -> str:
+    """Return every report; after several, a line for each and their sum."""
+    parts = ["\n".join(_report(report)) for report in reports]
+    if len(reports) > 1:
+        parts.append("\n".join(_table(reports)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _report(report: Report) -> Iterator[str]:
+    yield f"{click.style(report.exercise, bold=True)}  {report.title}"
+    yield click.style(plain(report.path), fg="bright_black")
+    yield ""
+    if report.fault:
+        yield from _fault(report)
+    if report.error:
+        yield from _never_ran(report)
+    else:
+        for check in report.checks:
+            yield _line(check)
+        if (failure := report.first_failure) and failure.status is not Status.GRADER_FAULT:
+            yield ""
+            yield from _explanation(report, failure)
+    yield ""
+    yield _sum(report)
+
+
+def _line(check: CheckReport) -> str:
+    sign, colour = _SIGNS[check.status]
+    points = f"{check.points}/{check.max_points}"
+    reached = check.status is not Status.NOT_REACHED
+    title = check.title if reached else click.style(f"{check.title} (not reached)", fg="bright_black")
+    return f"  {click.style(sign, fg=colour)} {points:>5}  {title}"
+
+
+def _explanation(report: Report, check: CheckReport) -> Iterator[str]:
+    yield click.style(f"  {check.title}", bold=True)
+    yield ""
+    yield from _field("Expected", check.expected)
+    yield from _field("Happened", check.happened)
+    if check.status is Status.TAMPERING:
+        yield from _field("Note", "This is for a person to look at. It does not say that anybody did it on purpose.")
+    if check.ledger:
+        yield ""
+        yield from _ledger(check)
+    for where in check.borrowed_at:
+        yield ""
+        yield from _field("Borrowed at", f"{where}   {where.text}")
+    if check.error and check.error.where and not check.borrowed_at:
+        yield ""
+        yield from _field("Raised at", f"{check.error.where}   {check.error.where.text}")
+    if check.why:
+        yield ""
+        yield from _field("Why it hurts", check.why)
+    if check.output.strip():
+        yield ""
+        yield "  Your code printed"
+        yield from (click.style(f"    {line}", fg="bright_black") for line in plain_lines(check.output, 8))
+    yield ""
+    yield from _field("Next", f"poolkit hint {report.exercise}")
+
+
+def _ledger(check: CheckReport) -> Iterator[str]:
+    yield click.style(f"  {'':2}{'row':>4} {'ms':>7}  {'event':<10} {'conn':>4} {'free':>7}  ", fg="bright_black")
+    previous = None
+    for row in check.ledger:
+        if previous is not None and row.seq > previous + 1:
+            yield click.style(f"  {'':2}{'…':>4}", fg="bright_black")
+        previous = row.seq
+        yield _row(row, deciding=row.seq == check.deciding)
+
+
+def _row(row: Event, *, deciding: bool) -> str:
+    connection = "" if row.connection is None else str(row.connection)
+    free = f"{row.state.free} of {row.state.total}"
+    head = f"{'> ' if deciding else '  '}{row.seq:>4} {row.at * 1000:>7.1f}  {row.kind:<10} {connection:>4} {free:>7}"
+    text = f"  {head}  {plain(_detail(row), WIDTH - 42)}".rstrip()
+    return click.style(text, bold=True) if deciding else text
+
+
+def _detail(row: Event) -> str:
+    asked = f"request {row.request}" if row.request else ""
+    if row.kind == "borrow":
+        return ", ".join(part for part in (asked, str(row.where) if row.where else "") if part)
+    if row.kind in ("request", "response"):
+        return f"{asked}: {row.detail}"
+    if row.kind == "done":
+        return f"{asked} is over"
+    if row.kind == "return" and row.in_transaction:
+        return "with an open transaction"
+    if row.kind == "open" and not row.pooled:
+        return f"{row.detail}, outside a pool"
+    return row.detail
+
+
+def _field(name: str, text: str) -> Iterator[str]:
+    lines = _wrapped(plain(text), WIDTH - 17)
+    yield f"  {click.style(f'{name:<13}', fg='cyan')}{lines[0]}"
+    for line in lines[1:]:
+        yield f"  {'':13}{line}"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+
+
+def _never_ran(report: Report) -> Iterator[str]:
+    assert report.error is not None
+    where = f"{report.error.where}: " if report.error.where else ""
+    said = f"{report.error.type}: {report.error.message}" if report.error.type else report.error.message
+    sign, colour = _SIGNS[Status.ERROR]
+    yield f"  {click.style(sign, fg=colour)} Your file did not run, so nothing could be checked."
+    yield f"    {plain(where + said)}"
+    if report.error.where and report.error.where.text:
+        yield f"    {report.error.where.line:>5} | {plain(report.error.where.text)}"
+    if report.output.strip():
+        yield "  It printed"
+        yield from (click.style(f"    {line}", fg="bright_black") for line in plain_lines(report.output, 8))
+
+
+def _fault(report: Report) -> Iterator[str]:
+    yield click.style("  The grader failed, not your code; no points are lost. Run it again.", fg="yellow")
+    yield f"    {plain(report.fault or '')}"
+    yield ""
+
+
+def _sum(report: Report) -> str:
+    _, colour = _SIGNS[report.status]
+    points = click.style(f"{report.points} of {report.max_points} points", fg=colour, bold=True)
+    details = f"in {report.duration_s:.2f} s, seed {report.seed}"
+    missing = report.assurance.missing
+    sandbox = f", sandbox without {', '.join(missing)}" if missing else ""
+    return f"  {points}  {click.style(details + sandbox, fg='bright_black')}"
+
+
+def _table(reports: Sequence[Report]) -> Iterator[str]:
+    width = max(len(report.exercise) for report in reports)
+    for report in reports:
+        sign, colour = _SIGNS[report.status]
+        points = f"{report.points}/{report.max_points}"
+        yield f"  {click.style(sign, fg=colour)} {report.exercise:<{width}}  {points:>6}  {report.title}"
+    passed = sum(report.status is Status.PASS for report in reports)
+    earned = sum(report.points for report in reports)
+    most = sum(report.max_points for report in reports)
+    yield f"  {passed} of {count(len(reports), 'exercise')} passed, {earned} of {most} points"

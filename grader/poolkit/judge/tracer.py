@@ -1,0 +1,56 @@
+"""Records one run of a submission for `poolkit trace`: start, requests one after the other, shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from poolkit.course import Exercise
+from poolkit.events import Event
+from poolkit.judge.checks import CheckFailed, NeverRan
+from poolkit.judge.fixture import Lab
+from poolkit.judge.host import Host
+from poolkit.judge.plugin import PATIENCE
+from poolkit.judge.process import LabPlan, LabProcess
+from poolkit.judge.runner import prepare
+from poolkit.judge.submission import Submission
+from poolkit.report import AppError
+from poolkit.trace import Trace, build
+
+
+def record(host: Host, exercise: Exercise, submission: Submission) -> Trace | AppError:
+    """Run a submission once and return its trace, or why it never ran.
+
+    Raises:
+        GraderFault: the exercise or the host is broken.
+    """
+    plan, refused = prepare(host, exercise, submission)
+    if refused is not None:
+        return refused
+    host.wait_until_warm()
+    try:
+        events, note = asyncio.run(_run(host, plan, exercise.about.trace))
+    except NeverRan as failure:
+        return failure.error
+    return build(exercise.id, submission.shown, events, note)
+
+
+async def _run(host: Host, plan: LabPlan, paths: list[str]) -> tuple[tuple[Event, ...], str]:
+    host.attach(asyncio.get_running_loop())
+    process = LabProcess(host, plan)
+    lab = Lab(process, random.Random(0), PATIENCE)
+    note = ""
+    try:
+        await process.launch()
+        await lab.imported()
+        try:
+            await lab.start()
+            for path in paths:
+                await lab.get(path)
+            await lab.stop()
+        except CheckFailed as failure:
+            note = failure.happened
+        return lab.ledger.events, note
+    finally:
+        await lab.close()
+        host.detach()

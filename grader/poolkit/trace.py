@@ -1,0 +1,160 @@
+"""Turns a recorded run into the lesson's table: what happened, step by step, and what it did to the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from poolkit.events import Event, PoolState
+from poolkit.text import count, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what came, the pool after it, what connections did, what came of it.
+
+    `lent` are the numbers of the connections that are borrowed after it.
+    """
+
+    number: int
+    event: str
+    pool: PoolState
+    action: str
+    result: str
+    lent: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A run of the app: startup, requests one after the other, shutdown; `note` says why it ended early."""
+
+    exercise: str
+    path: str
+    steps: tuple[Step, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    event: str
+    events: tuple[Event, ...]
+
+
+def build(exercise: str, path: str, events: Sequence[Event], note: str = "") -> Trace:
+    """Make the steps of a run from its ledger; requests must have been sent one after the other."""
+    steps: list[Step] = []
+    lent: list[int] = []
+    for number, part in enumerate(_parts(events), 1):
+        for event in part.events:
+            _follow(lent, event)
+        steps.append(
+            Step(
+                number=number,
+                event=part.event,
+                pool=part.events[-1].state,
+                action=_action(part.events),
+                result=_result(part),
+                lent=tuple(lent),
+            )
+        )
+    return Trace(exercise, path, tuple(steps), note)
+
+
+def _parts(events: Sequence[Event]) -> Iterator[_Part]:
+    """Cut a ledger at the app's own events: start, ready, each request, shutdown."""
+    cuts = [i for i, event in enumerate(events) if event.kind in ("startup", "request", "shutdown")]
+    if not cuts:
+        return
+    yield _Part("App starts", tuple(events[: cuts[0] + 1]))
+    for begin, end in zip(cuts, [*cuts[1:], len(events)], strict=True):
+        part = tuple(events[begin:end])
+        match part[0].kind:
+            case "startup":
+                if len(part) > 1:
+                    yield _Part("Startup", part[1:])
+            case "request":
+                yield from _request_parts(part)
+            case _:
+                yield _Part("Shutdown", part)
+
+
+def _request_parts(part: tuple[Event, ...]) -> Iterator[_Part]:
+    name = f"Request {part[0].request}"
+    used = [i for i, event in enumerate(part) if event.kind in ("statement", "commit", "rollback")]
+    if not used:
+        yield _Part(f"{name} arrives", part[:1])
+        if len(part) > 1:
+            yield _Part(f"{name} ends", part[1:])
+        return
+    yield _Part(f"{name} arrives", part[: used[0]])
+    yield _Part(f"{name} queries", part[used[0] : used[-1] + 1])
+    if len(part) > used[-1] + 1:
+        yield _Part(f"{name} ends", part[used[-1] + 1 :])
+
+
+def _follow(lent: list[int], event: Event) -> None:
+    number = event.connection
+    if number is None:
+        return
+    if event.kind == "borrow" or (event.kind == "open" and not event.pooled):
+        lent.append(number)
+    elif event.kind in ("return", "close", "lost") and number in lent:
+        lent.remove(number)
+
+
+_VERBS = {
+    "open": "opened",
+    "borrow": "borrowed",
+    "statement": "used",
+    "commit": "committed",
+    "rollback": "rolled back",
+    "return": "returned",
+    "close": "closed",
+    "lost": "lost",
+    "refused": "refused",
+}
+
+
+def _action(events: Sequence[Event]) -> str:
+    found: dict[str, list[int]] = {}
+    for event in events:
+        if event.kind in _VERBS:
+            numbers = found.setdefault(_VERBS[event.kind], [])
+            if event.connection is not None and event.connection not in numbers:
+                numbers.append(event.connection)
+    return "; ".join(f"{verb} {_numbers(numbers)}".rstrip() for verb, numbers in found.items()) or "none"
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    if len(numbers) > 2 and list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]} to {numbers[-1]}"
+    return ", ".join(map(str, numbers))
+
+
+def _result(part: _Part) -> str:
+    first, last = part.events[0], part.events[-1]
+    response = next((event for event in part.events if event.kind == "response"), None)
+    state = last.state
+    if part.event == "App starts":
+        return "ready to start up" if not state.total else f"{count(state.total, 'connection')} open too early"
+    if part.event == "Startup":
+        return "pool ready" if any(event.kind == "ready" for event in part.events) else "startup failed"
+    if part.event == "Shutdown":
+        return "pool gone" if not state.total else f"{count(state.total, 'connection')} still open"
+    if response is not None:
+        left = f", {count(state.borrowed, 'connection')} not returned" if state.borrowed else ""
+        return f"answered {plain(response.detail, 40)}{left}"
+    if part.event.endswith("queries"):
+        errors = [event for event in part.events if event.kind == "error"]
+        return plain(errors[0].detail, 60) if errors else "rows"
+    borrow = next((event for event in part.events if event.kind == "borrow"), None)
+    if borrow is not None:
+        return f"the request has it{f' ({borrow.where})' if borrow.where else ''}"
+    return plain(first.detail, 60)
+
+
+def pool_words(state: PoolState) -> str:
+    """Return a pool's state as the table has it."""
+    if not state.total:
+        return "empty"
+    return f"{state.free} of {state.total} free"
