@@ -7,7 +7,7 @@ import sys
 if sys.path and sys.path[0] in ("", __import__("os").getcwd()):
     del sys.path[0]
 
-from poolkit.cli import main  # noqa: E402  (the path must be clean before the first import of ours)
+from poolkit.start import main  # noqa: E402  (the path must be clean before the first import of ours)
 
 if __name__ == "__main__":
     main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from poolkit import __version__
 from poolkit.cli._lazy import LazyGroup
 from poolkit.errors import PoolkitError
 from poolkit.text import plain
+
+if TYPE_CHECKING:
+    from poolkit.judge.host import Host
 
 COMMANDS = {
     "check": ("poolkit.cli.check", "Check your solution of an exercise."),
@@ -33,10 +37,14 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    """Run the command; the one place where an error of ours becomes a message and an exit code."""
+def run(host: Host | None = None) -> None:
+    """Run the command; the one place where an error of ours becomes a message and an exit code.
+
+    Args:
+        host: a warm process for labs, if one was started already.
+    """
     try:
-        code = cli.main(prog_name="poolkit", standalone_mode=False)
+        code = cli.main(prog_name="poolkit", standalone_mode=False, obj=host)
         sys.exit(code if isinstance(code, int) else 0)
     except PoolkitError as error:
         click.echo(f"poolkit: {plain(str(error))}", err=True)

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from poolkit.course import Exercise
+import click
+
+from poolkit.course import Course, Exercise, private_folders
 from poolkit.errors import WorkspaceFault
+from poolkit.judge.host import Host
 from poolkit.judge.submission import Submission, locate
 from poolkit.workspace import Workspace, find
+
+
+@contextmanager
+def host(ctx: click.Context, course: Course) -> Iterator[Host]:
+    """Give the warm process for labs: the one that was started with the command, or a new one."""
+    found = ctx.find_object(Host)
+    warm = found or Host()
+    try:
+        warm.forbid(private_folders(course))
+        yield warm
+    finally:
+        if found is None:
+            warm.close()
 
 
 def here() -> Workspace | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,9 +55,9 @@ def check_command(
         _target.submission(exercise, name, path, reference=solution)
         for exercise, name in zip(chosen, names, strict=True)
     ]
-    from poolkit.judge.runner import grade, start_host
+    from poolkit.judge.runner import grade
 
-    with closing(start_host(course)) as host:
+    with _target.host(ctx, course) as host:
         reports = [grade(host, *pair, seed=seed) for pair in zip(chosen, submissions, strict=True)]
     if path is None and not solution:
         _remember(reports)

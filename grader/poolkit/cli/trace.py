@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,9 @@ def trace_command(ctx: click.Context, exercise: str, path: Path | None, solution
     course = find_course()
     found = course.exercise(exercise)
     submission = _target.submission(found, exercise, path, reference=solution)
-    from poolkit.judge.runner import start_host
     from poolkit.judge.tracer import record
 
-    with closing(start_host(course)) as host:
+    with _target.host(ctx, course) as host:
         trace = record(host, found, submission)
     if isinstance(trace, AppError):
         click.echo(f"{submission.shown}: your file did not run: {plain(str(trace))}", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -13,27 +12,28 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from poolkit.errors import HostFault
+
+if TYPE_CHECKING:
+    import asyncio  # costs 60 ms, and the host is started before anything else
 
 START_LIMIT = 60.0
 """Seconds for the host to import its libraries; the first start after an installation also compiles them."""
 END_LIMIT = 10.0
 
-_COMMAND = "import sys, json; from poolkit.lab.host import main; main(int(sys.argv[1]), json.loads(sys.argv[2]))"
+_COMMAND = "import sys; from poolkit.lab.host import main; main(int(sys.argv[1]))"
 
 
 class Host:
     """Starts the warm process and asks it for labs.
 
-    Starting returns at once; the process warms up beside whatever its caller does next.
-
-    Args:
-        forbidden: the folders that no lab may read.
+    Starting returns at once; the process warms up beside whatever its caller does next. `forbid` has to be
+    called before the first lab.
     """
 
-    def __init__(self, forbidden: Sequence[Path]) -> None:
+    def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
         self._buffer = b""
         self._folder: Path | None = None
@@ -50,7 +50,6 @@ class Host:
                     "-c",
                     _COMMAND,
                     str(theirs.fileno()),
-                    json.dumps([str(p) for p in forbidden]),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -59,6 +58,14 @@ class Host:
                 start_new_session=True,
                 env={name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ},
             )
+
+    def forbid(self, folders: Sequence[Path]) -> None:
+        """Name the folders that no lab may read.
+
+        Raises:
+            HostFault: the host has died.
+        """
+        self._tell({"command": "forbid", "folders": [str(folder) for folder in folders]})
 
     @property
     def folder(self) -> Path:
@@ -98,18 +105,14 @@ class Host:
         """
         self._lab_count += 1
         self._labs[self._lab_count] = ended
-        line = json.dumps({"command": "fork", "lab": self._lab_count, **command}).encode() + b"\n"
-        try:
-            socket.send_fds(self._socket, [line], list(descriptors))
-        except OSError as error:
-            raise self._died() from error
+        self._tell({"command": "fork", "lab": self._lab_count, **command}, descriptors)
         return self._lab_count
 
     def kill(self, lab: int) -> None:
         """End a lab's process, if it has not ended."""
         if lab in self._labs:
-            with contextlib.suppress(OSError):  # a host that is gone has ended its labs
-                self._socket.sendall(json.dumps({"command": "kill", "lab": lab}).encode() + b"\n")
+            with contextlib.suppress(HostFault):  # a host that is gone has ended its labs
+                self._tell({"command": "kill", "lab": lab})
 
     def close(self) -> None:
         """End the host, with every lab and the run's directory, and wait until they are gone."""
@@ -122,6 +125,13 @@ class Host:
             self._process.wait()
         if self._process.stderr is not None:
             self._process.stderr.close()
+
+    def _tell(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+        line = json.dumps(message).encode() + b"\n"
+        try:
+            socket.send_fds(self._socket, [line], list(descriptors))
+        except OSError as error:
+            raise self._died() from error
 
     def _wait(self, seconds: float) -> None:
         if not select.select([self._socket], [], [], max(seconds, 0))[0]:

@@ -45,7 +45,9 @@ _UNUSED_PLUGINS = (
 
 def start_host(course: Course) -> Host:
     """Start a warm process for labs that may not read what a course keeps hidden."""
-    return Host(private_folders(course))
+    host = Host()
+    host.forbid(private_folders(course))
+    return host
 
 
 def prepare(host: Host, exercise: Exercise, submission: Submission) -> tuple[LabPlan, AppError | None]:

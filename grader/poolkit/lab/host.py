@@ -30,14 +30,15 @@ _MAX_PATH = 60
 """The longest folder, in bytes, that leaves room for a socket's name in the 104 of macOS's sun_path."""
 
 
-def main(descriptor: int, forbidden: list[str]) -> None:
-    """Serve the judge at the socket `descriptor` until it hangs up; no lab may read what is `forbidden`."""
+def main(descriptor: int) -> None:
+    """Serve the judge at the socket `descriptor` until it hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     judge = socket.socket(fileno=descriptor)
     folder = _make_folder()
     try:
         _tell(judge, {"event": "hello", "folder": folder})
-        _Host(judge, _warm_up(forbidden)).serve()
+        _warm_up()
+        _Host(judge).serve()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -49,27 +50,26 @@ def _make_folder() -> str:
     return os.path.realpath(tempfile.mkdtemp(prefix="poolkit-", dir=base))
 
 
-def _warm_up(forbidden: list[str]) -> list[str]:
-    """Import all that a lab needs, and return the paths that it may read.
+def _warm_up() -> None:
+    """Import all that a lab needs, what FastAPI and others import at the first use included.
 
     Nothing is collected meanwhile, and what is there then never will be: forks share its memory.
     """
     gc.disable()
     import databases.backends.sqlite  # noqa: F401
     import fastapi.responses  # noqa: F401
+    import pydantic.v1  # noqa: F401
     import uvicorn.lifespan.on  # noqa: F401
     import uvicorn.protocols.http.h11_impl  # noqa: F401
 
     import poolkit.lab.app
     import poolkit.lab.driver  # noqa: F401
-    from poolkit.lab.sandbox import readable_paths
+    import poolkit.lab.sandbox  # noqa: F401
 
     if sys.platform == "linux":
         import landlockpy  # noqa: F401
-    readable = readable_paths([Path(path) for path in forbidden])
     gc.freeze()
     gc.enable()
-    return readable
 
 
 def _tell(judge: socket.socket, message: dict[str, Any]) -> None:
@@ -78,9 +78,9 @@ def _tell(judge: socket.socket, message: dict[str, Any]) -> None:
 
 
 class _Host:
-    def __init__(self, judge: socket.socket, readable: list[str]) -> None:
+    def __init__(self, judge: socket.socket) -> None:
         self._judge = judge
-        self._readable = readable
+        self._readable: list[str] = []
         self._labs: dict[int, int] = {}
         self._buffer = b""
         self._descriptors: list[int] = []
@@ -118,7 +118,11 @@ class _Host:
         return True
 
     def _obey(self, command: dict[str, Any]) -> None:
-        if command["command"] == "fork":
+        if command["command"] == "forbid":
+            from poolkit.lab.sandbox import readable_paths
+
+            self._readable = readable_paths([Path(folder) for folder in command["folders"]])
+        elif command["command"] == "fork":
             descriptors, self._descriptors = self._descriptors[:2], self._descriptors[2:]
             self._fork(command, descriptors)
         elif command["command"] == "kill":

@@ -80,8 +80,8 @@ def apply(readable: Sequence[str], code: str, scratch: str, limits: Limits) -> l
     if sys.platform != "linux":
         return held
     libc = ctypes.CDLL(None, use_errno=True)
-    # Without a namespace of its own the filter of system calls still closes every socket but Unix ones.
-    own_network = os.geteuid() == 0 and libc.unshare(_CLONE_NEWNET) == 0
+    # The filter of system calls closes every socket but Unix ones; where there is none, a namespace does.
+    own_network = not seccomp.available() and os.geteuid() == 0 and libc.unshare(_CLONE_NEWNET) == 0
     if _drop_capabilities(libc):
         held.append("capabilities")
     held += _landlock(readable, code, scratch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,11 @@ class Lease:
         *args: Any,  # noqa: ANN401  (the connection's own)
         **options: Any,  # noqa: ANN401
     ) -> aiosqlite.Cursor:
-        cursor = await make(*args, **options)
+        # In a task of its own, so that the cursor is known even when the caller is cancelled meanwhile.
+        return await asyncio.shield(asyncio.create_task(self._adopt(make(*args, **options))))
+
+    async def _adopt(self, making: Awaitable[aiosqlite.Cursor]) -> aiosqlite.Cursor:
+        cursor = await making
         lease: Any = self
         cursor._conn = lease  # whatever the cursor does, it asks the lease first
         self._cursors.add(cursor)

@@ -1,0 +1,23 @@
+"""Where the `poolkit` command begins: with the process that takes longest to be ready, where one is needed."""
+
+from __future__ import annotations
+
+import sys
+
+COMMANDS_WITH_LABS = frozenset({"check", "trace"})
+
+
+def main() -> None:
+    """Run the command line, the host of its labs warming up beside it."""
+    host = None
+    if sys.argv[1:] and sys.argv[1] in COMMANDS_WITH_LABS and not {"-h", "--help"} & set(sys.argv):
+        from poolkit.judge.host import Host
+
+        host = Host()
+    try:
+        from poolkit.cli import run
+
+        run(host)
+    finally:
+        if host is not None:
+            host.close()
