@@ -99,7 +99,7 @@ async def test_borrows_one() -> None:
         seen = []
         borrow = app.pool.acquire
 
-        async def watched(timeout: float | None = None) -> Any:
+        async def watched(timeout: float | None = None) -> object:
             connection = await borrow(timeout)
             seen.append((app.pool.free, app.pool.total))
             return connection
@@ -122,7 +122,7 @@ async def test_reuses_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
     connect = aiosqlite.connect
 
-    def counting(*args: Any, **kwargs: Any) -> aiosqlite.Connection:
+    def counting(*args: Any, **kwargs: Any) -> aiosqlite.Connection:  # noqa: ANN401  (those of aiosqlite)
         opened.append(args)
         return connect(*args, **kwargs)
 

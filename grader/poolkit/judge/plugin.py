@@ -6,9 +6,8 @@ import asyncio
 import functools
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 import pytest
 
@@ -19,6 +18,7 @@ from poolkit.judge.fixture import Lab
 from poolkit.judge.host import Host
 from poolkit.judge.ledger import MAX_EVENTS
 from poolkit.judge.process import LabPlan, LabProcess
+from poolkit.judge.schedule import Schedule
 from poolkit.judge.supply import LabSupply
 from poolkit.report import AppError, Assurance, CheckReport, Status
 
@@ -37,7 +37,6 @@ class _Outcome:
     duration: float = 0.0
     events: tuple[Event, ...] = ()
     """The ledger as it was when the check was decided, before the judge ended the lab."""
-    labs: list[LabProcess] = field(default_factory=list)
 
 
 class JudgePlugin:
@@ -73,6 +72,7 @@ class JudgePlugin:
         self._check_limit = check_limit
         self._end = time.monotonic() + run_limit
         self._outcomes: dict[str, _Outcome] = {}
+        self._functions: dict[str, Callable[[Lab], Awaitable[None]]] = {}
 
     # --- results ---
 
@@ -82,7 +82,7 @@ class JudgePlugin:
 
     def assurance(self, layers: tuple[str, ...]) -> Assurance:
         """Return which of the sandbox's `layers` held in every lab."""
-        found = [set(lab.layers) for o in self._outcomes.values() for lab in o.labs if lab.layers is not None]
+        found = [set(lab.layers) for o in self._outcomes.values() if (lab := o.process) and lab.layers is not None]
         held = set.intersection(*found) if found else set()
         return Assurance(
             tuple(layer for layer in layers if layer in held),
@@ -91,7 +91,7 @@ class JudgePlugin:
 
     def output(self) -> str:
         """Return what the learner's code printed in the first lab."""
-        first = next((lab for outcome in self._outcomes.values() for lab in outcome.labs), None)
+        first = next((o.process for o in self._outcomes.values() if o.process), None)
         return first.output.decode(errors="replace") if first else ""
 
     def _report(self, outcome: _Outcome) -> CheckReport:
@@ -127,67 +127,93 @@ class JudgePlugin:
         return "asyncio"
 
     @pytest.fixture(scope="session")
-    async def lab_supply(self) -> AsyncIterator[LabSupply]:
-        """Makes labs ahead of the checks that need them."""
+    async def lab_schedule(self) -> AsyncIterator[Schedule]:
+        """Runs the checks, each with a lab of its own, for as long as pytest asks for their results."""
         self._host.wait_until_warm()
         self._host.attach(asyncio.get_running_loop())
         supply = LabSupply(self._host, self._plan, len(self._outcomes))
+        schedule = Schedule(
+            [outcome.info for outcome in self._outcomes.values()],
+            lambda info: self._run(self._outcomes[info.id], supply),
+        )
         try:
-            yield supply
+            yield schedule
         finally:
+            await schedule.close()
             await supply.close()
             self._host.detach()
 
     @pytest.fixture
-    async def lab(self, lab_supply: LabSupply, request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
-        """One fresh run of the learner's app, imported and not yet started."""
-        outcome = self._outcome(request.node)
-        process = await lab_supply.take()
-        outcome.process = outcome.process or process
-        outcome.labs.append(process)
+    def lab(self, lab_schedule: Schedule) -> Schedule:
+        """What a check asks for; the check itself is called with a `Lab` by the schedule."""
+        return lab_schedule
+
+    async def _run(self, outcome: _Outcome, supply: LabSupply) -> bool:
+        """Judge one check in a fresh run of the learner's app, imported and not yet started."""
+        limit = min(self._check_limit, self._end - time.monotonic())
+        if self.never_ran or limit <= 0:
+            return False
+        process = outcome.process = await supply.take()
         lab = Lab(process, random.Random(f"{self._seed}/{outcome.info.id}"), PATIENCE)
+        begin = time.monotonic()
+        error: Exception | None = None
         try:
-            await lab.imported()
-            yield lab
-        finally:
-            lab_supply.retire(lab.close())
+            await self._within(limit, outcome, lab)
+        except Exception as found:  # whatever a check raises decides it, or is the grader's own fault
+            error = found
+        outcome.duration = time.monotonic() - begin
+        outcome.events = process.ledger.events
+        supply.retire(lab.close())
+        if isinstance(error, NeverRan):
+            self._never_ran(outcome, error)
+        else:
+            self._judge(outcome, error)
+        return outcome.status is Status.PASS
+
+    async def _within(self, limit: float, outcome: _Outcome, lab: Lab) -> None:
+        deadline = asyncio.timeout(limit)
+        try:
+            async with deadline:
+                await lab.imported()
+                await self._functions[outcome.info.id](lab)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise CheckFailed(
+                "The app answers within the check's time limit.", f"After {limit:g} s the check was not done."
+            ) from None
 
     # --- hooks ---
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Take in the suite's checks, and put each under its time limit."""
+        """Take in the suite's checks, and let pytest ask the schedule for each."""
         for item in items:
             assert isinstance(item, pytest.Function)
             info = getattr(item.obj, "check", None)
-            if not isinstance(info, CheckInfo):
-                raise pytest.UsageError(f"{item.name} is not a check; decorate it with @check(...)")
+            if not isinstance(info, CheckInfo) or item.fixturenames[-1:] != ["lab"]:
+                raise pytest.UsageError(f"{item.name} is no check; decorate it with @check(...) and let it take `lab`")
             self._outcomes[info.id] = _Outcome(info)
-            item.obj = self._bounded(item.obj)
+            self._functions[info.id] = item.obj
+            item.obj = self._asking(info.id, item.obj)
 
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Do not reach a check that makes no sense any more."""
-        if self.never_ran or any(
-            need in self._outcomes and self._outcomes[need].status is not Status.PASS
-            for need in self._outcome(item).info.needs
-        ):
+    def _asking(self, check_id: str, function: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        @functools.wraps(function)
+        async def ask(lab: Schedule) -> None:
+            await lab.done(check_id)
+            if self._outcomes[check_id].status is not Status.PASS:
+                pytest.fail(self._outcomes[check_id].status, pytrace=False)
+
+        return ask
+
+    def pytest_runtest_setup(self) -> None:
+        """Run nothing of a submission that cannot be run."""
+        if self.never_ran:
             pytest.skip("not reached")
-        if time.monotonic() > self._end:
-            pytest.skip("the exercise's time is up")
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Record what a check's phase came to."""
-        outcome = self._outcome(item)
-        error = call.excinfo.value if call.excinfo else None
-        if isinstance(error, NeverRan):
-            self._never_ran(outcome, error)
-        elif call.when == "call" or error is not None:
-            outcome.duration = call.duration
-            outcome.events = outcome.process.ledger.events if outcome.process else ()
-            self._judge(outcome, call.when, error)
-        return (yield)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what fails around the checks, which is never the learner's doing."""
+        if report.failed and (report.when != "call" or report.longreprtext not in set(Status)):
+            self.fault = self.fault or f"the suite broke: {report.longreprtext.strip().splitlines()[-1][:300]}"
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Note a failure of pytest itself."""
@@ -199,8 +225,8 @@ class JudgePlugin:
             self.fault = f"the suite could not be read: {report.longreprtext.strip().splitlines()[-1]}"
 
     def _never_ran(self, outcome: _Outcome, error: NeverRan) -> None:
-        if self.never_ran is None and not any(o.status is not Status.NOT_REACHED for o in self._outcomes.values()):
-            self.never_ran = error.error
+        if all(other.status is Status.NOT_REACHED for other in self._outcomes.values()):
+            self.never_ran = self.never_ran or error.error
             if outcome.process and (broken := outcome.process.tampering + outcome.process.witness.tampering):
                 outcome.status = Status.TAMPERING
                 outcome.failure = CheckFailed("The lab and the judge keep to their protocol.", broken[0] + ".")
@@ -210,7 +236,7 @@ class JudgePlugin:
             "The file is imported the same way each time.", f"This time it failed: {error.error}."
         )
 
-    def _judge(self, outcome: _Outcome, when: str, error: BaseException | None) -> None:
+    def _judge(self, outcome: _Outcome, error: Exception | None) -> None:
         process = outcome.process
         if process and (broken := process.tampering + process.witness.tampering):
             outcome.status = Status.TAMPERING
@@ -225,36 +251,11 @@ class JudgePlugin:
             outcome.status = Status.PASS
         elif isinstance(error, CheckFailed):
             outcome.status, outcome.failure = Status.FAIL, error
-        elif isinstance(error, (pytest.skip.Exception, KeyboardInterrupt)):
-            outcome.status = Status.NOT_REACHED
         else:
             outcome.status = Status.GRADER_FAULT
             self.fault = self.fault or (
-                f"check {outcome.info.id} broke while it ran ({when}): {type(error).__name__}: {str(error)[:300]}"
+                f"check {outcome.info.id} broke while it ran: {type(error).__name__}: {str(error)[:300]}"
             )
-
-    # --- helpers ---
-
-    def _outcome(self, item: Any) -> _Outcome:  # noqa: ANN401  (a pytest.Function, whose obj is untyped)
-        return self._outcomes[item.obj.check.id]
-
-    def _bounded(self, function: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-        @functools.wraps(function)
-        async def bounded(*args: object, **kwargs: object) -> None:
-            limit = min(self._check_limit, self._end - time.monotonic())
-            deadline = asyncio.timeout(max(limit, 0))
-            try:
-                async with deadline:
-                    await function(*args, **kwargs)
-            except TimeoutError:
-                if not deadline.expired():
-                    raise
-                raise CheckFailed(
-                    "The app answers within the check's time limit.",
-                    f"After {limit:g} s the check was not done.",
-                ) from None
-
-        return bounded
 
 
 def _still_out(events: tuple[Event, ...]) -> tuple[Location, ...]:

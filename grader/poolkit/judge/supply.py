@@ -1,8 +1,10 @@
-"""Keeps the next lab forked, shut in and imported while the present check still runs."""
+"""Keeps the next labs forked, shut in and imported while the present checks still run."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Coroutine
 from typing import Any
 
 from poolkit.judge.host import Host
@@ -14,32 +16,30 @@ class LabSupply:
 
     Args:
         wanted: how many labs the run will ask for at most; none is made ahead beyond that.
+        ahead: how many are kept ready.
     """
 
-    def __init__(self, host: Host, plan: LabPlan, wanted: int) -> None:
+    def __init__(self, host: Host, plan: LabPlan, wanted: int, ahead: int = 2) -> None:
         self._host = host
         self._plan = plan
         self._wanted = wanted
-        self._next: asyncio.Task[LabProcess] | None = None
-        self._retiring: set[asyncio.Task[Any]] = set()
-
-    def prepare(self) -> None:
-        """Begin to make the next lab, if one is still wanted."""
-        if self._next is None and self._wanted > 0:
-            self._wanted -= 1
-            self._next = asyncio.get_running_loop().create_task(self._launch())
+        self._ahead = ahead
+        self._next: deque[asyncio.Task[LabProcess]] = deque()
+        self._retiring: set[asyncio.Task[None]] = set()
 
     async def take(self) -> LabProcess:
-        """Return a lab, and begin to make the one after it."""
-        self._wanted = max(self._wanted, 1) if self._next is None else self._wanted
-        self.prepare()
-        assert self._next is not None
-        task, self._next = self._next, None
-        process = await task
-        self.prepare()
-        return process
+        """Return a lab, and begin to make those after it."""
+        self._prepare(1)
+        task = self._next.popleft()
+        self._prepare(self._ahead)
+        return await task
 
-    def retire(self, work: Any) -> None:  # noqa: ANN401  (a coroutine)
+    def _prepare(self, ready: int) -> None:
+        while len(self._next) < ready and self._wanted > 0:
+            self._wanted -= 1
+            self._next.append(asyncio.get_running_loop().create_task(self._launch()))
+
+    def retire(self, work: Coroutine[Any, Any, None]) -> None:
         """Let a lab's end go on beside the next check; `close` waits for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._retiring.add(task)
@@ -47,9 +47,9 @@ class LabSupply:
 
     async def close(self) -> None:
         """End every lab that is left."""
-        if self._next is not None:
-            self.retire((await self._next).dispose())
-            self._next = None
+        for task in self._next:
+            self.retire((await task).dispose())
+        self._next.clear()
         if self._retiring:
             await asyncio.gather(*self._retiring)
 

@@ -1,0 +1,113 @@
+"""Measures how quick poolkit is, and prints a table: `python benchmarks/run.py` in a checkout, poolkit installed.
+
+The cold check is timed against benchmarks/bare/, a plain pytest file that does the same checks in one process with
+the app and without any protection. Each figure is the median of five runs (or `--runs N`); the two sides take turns,
+each after one run that is not counted and that compiles the bytecode of both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+EXERCISE = "exercise-3"
+BARE = [sys.executable, "-m", "pytest", "-q", str(ROOT / "benchmarks" / "bare" / "test_exercise_3.py")]
+
+
+def poolkit(*arguments: str) -> list[str]:
+    """Return the command line of `poolkit` with these arguments."""
+    return [str(Path(sys.executable).with_name("poolkit")), *arguments]
+
+
+def timed(command: Sequence[str]) -> float:
+    """Run a command to its end and return its wall time in seconds.
+
+    Raises:
+        subprocess.CalledProcessError: it failed, so its time says nothing.
+    """
+    names = [name for name in os.environ if name.startswith("PYTEST") or name == "PYTHONDONTWRITEBYTECODE"]
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    begin = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment, cwd=ROOT, timeout=120)
+    return time.perf_counter() - begin
+
+
+def in_turn(runs: int, *sides: Callable[[], float]) -> list[list[float]]:
+    """Time the sides one after the other, over and over; return each side's times, its first left out."""
+    times: list[list[float]] = [[] for _ in sides]
+    for number in range(runs + 1):
+        for side, found in zip(sides, times, strict=True):
+            taken = side()
+            if number:
+                found.append(taken)
+    return times
+
+
+def warm_rechecks(runs: int) -> list[float]:
+    """Check the reference again and again from one warm process; return the times from the second on."""
+    from poolkit.course import find_course
+    from poolkit.judge.runner import grade, start_host
+    from poolkit.judge.submission import locate
+
+    course = find_course()
+    exercise = course.exercise(EXERCISE)
+    host = start_host(course)
+    times = []
+    try:
+        for _ in range(runs + 1):
+            begin = time.perf_counter()
+            report = grade(host, exercise, locate(exercise.reference, exercise.file_name))
+            times.append(time.perf_counter() - begin)
+            assert report.status == "pass"
+    finally:
+        host.close()
+    return times[1:]
+
+
+def each_check(runs: int) -> dict[str, list[float]]:
+    """Return the times of each check of the reference, as the report gives them."""
+    found: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder, "report.json")
+        for _ in range(runs):
+            timed(poolkit("check", EXERCISE, "--solution", "--format", "json", "--output", str(target)))
+            for check in json.loads(target.read_text(encoding="utf-8"))["checks"]:
+                found.setdefault(check["id"], []).append(check["duration_s"])
+    return found
+
+
+def main() -> None:
+    """Measure everything and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5, help="counted runs of each side (5)")
+    runs = parser.parse_args().runs
+    ours, bare = in_turn(runs, lambda: timed(poolkit("check", EXERCISE, "--solution")), lambda: timed(BARE))
+    ratio = statistics.median(ours) / statistics.median(bare)
+    (help_times,) = in_turn(runs, lambda: timed(poolkit("--help")))
+    (list_times,) = in_turn(runs, lambda: timed(poolkit("list")))
+    rows: list[tuple[str, list[float], str]] = [
+        (f"poolkit check {EXERCISE} --solution, cold", ours, f"{ratio:.2f} of bare pytest (aim: at most 1.0)"),
+        ("bare pytest, the same checks, no protection", bare, ""),
+        ("check again from a warm process", warm_rechecks(runs), "aim: at most 0.25 s"),
+        ("poolkit --help", help_times, "aim: at most 0.15 s"),
+        ("poolkit list", list_times, ""),
+        *((f"check {name}", times, "") for name, times in each_check(runs).items()),
+    ]
+    print(f"| what | median of {runs} | fastest to slowest | |")
+    print("|---|---|---|---|")
+    for name, times, note in rows:
+        spread = f"{min(times):.3f} to {max(times):.3f} s"
+        print(f"| {name} | {statistics.median(times):.3f} s | {spread} | {note} |")
+
+
+if __name__ == "__main__":
+    main()
