@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -37,21 +36,20 @@ def cli() -> None:
     """
 
 
-def run(host: Host | None = None) -> None:
-    """Run the command; the one place where an error of ours becomes a message and an exit code.
+def run(host: Host | None = None) -> int:
+    """Run the command and return its exit code; the one place where an error of ours becomes a message.
 
     Args:
         host: a warm process for labs, if one was started already.
     """
     try:
         code = cli.main(prog_name="poolkit", standalone_mode=False, obj=host)
-        sys.exit(code if isinstance(code, int) else 0)
+        return code if isinstance(code, int) else 0
     except PoolkitError as error:
         click.echo(f"poolkit: {plain(str(error))}", err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("poolkit: interrupted", err=True)
-        sys.exit(130)
+        return error.exit_code
+    except click.Abort:
+        return 1

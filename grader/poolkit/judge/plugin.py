@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 
+from poolkit.errors import CourseFault
 from poolkit.events import Event, Location
 from poolkit.judge.checks import CheckFailed, CheckInfo, NeverRan
 from poolkit.judge.explain import rows_around
@@ -37,6 +40,28 @@ class _Outcome:
     duration: float = 0.0
     events: tuple[Event, ...] = ()
     """The ledger as it was when the check was decided, before the judge ended the lab."""
+
+
+_JUDGE = pytest.StashKey["JudgePlugin"]()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Suites run on asyncio, in one event loop for the whole run."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+async def lab_schedule(request: pytest.FixtureRequest) -> AsyncIterator[Schedule]:
+    """Runs the checks for as long as pytest asks for their results."""
+    async with request.config.stash[_JUDGE].schedule() as schedule:
+        yield schedule
+
+
+@pytest.fixture
+async def lab(lab_schedule: Schedule) -> Schedule:
+    """What a check asks for; the check itself is called with a `Lab` by the schedule."""
+    return lab_schedule
 
 
 class JudgePlugin:
@@ -119,16 +144,11 @@ class JudgePlugin:
             duration_s=outcome.duration,
         )
 
-    # --- fixtures ---
+    # --- running ---
 
-    @pytest.fixture(scope="session")
-    def anyio_backend(self) -> str:
-        """Suites run on asyncio, in one event loop for the whole run."""
-        return "asyncio"
-
-    @pytest.fixture(scope="session")
-    async def lab_schedule(self) -> AsyncIterator[Schedule]:
-        """Runs the checks, each with a lab of its own, for as long as pytest asks for their results."""
+    @asynccontextmanager
+    async def schedule(self) -> AsyncIterator[Schedule]:
+        """Run the checks, each with a lab of its own, until the block ends."""
         self._host.wait_until_warm()
         self._host.attach(asyncio.get_running_loop())
         supply = LabSupply(self._host, self._plan, len(self._outcomes))
@@ -142,11 +162,6 @@ class JudgePlugin:
             await schedule.close()
             await supply.close()
             self._host.detach()
-
-    @pytest.fixture
-    def lab(self, lab_schedule: Schedule) -> Schedule:
-        """What a check asks for; the check itself is called with a `Lab` by the schedule."""
-        return lab_schedule
 
     async def _run(self, outcome: _Outcome, supply: LabSupply) -> bool:
         """Judge one check in a fresh run of the learner's app, imported and not yet started."""
@@ -185,13 +200,19 @@ class JudgePlugin:
 
     # --- hooks ---
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Let the fixtures of this module find this run."""
+        config.stash[_JUDGE] = self
+
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Take in the suite's checks, and let pytest ask the schedule for each."""
         for item in items:
             assert isinstance(item, pytest.Function)
             info = getattr(item.obj, "check", None)
-            if not isinstance(info, CheckInfo) or item.fixturenames[-1:] != ["lab"]:
-                raise pytest.UsageError(f"{item.name} is no check; decorate it with @check(...) and let it take `lab`")
+            if not isinstance(info, CheckInfo) or list(inspect.signature(item.obj).parameters) != ["lab"]:
+                raise CourseFault(f"{item.path}: {item.name} is no check; give it @check(...) and `lab` to take")
+            if info.id in self._outcomes:
+                raise CourseFault(f"{item.path}: two checks are named {info.id!r}; rename one")
             self._outcomes[info.id] = _Outcome(info)
             self._functions[info.id] = item.obj
             item.obj = self._asking(info.id, item.obj)
@@ -215,9 +236,10 @@ class JudgePlugin:
         if report.failed and (report.when != "call" or report.longreprtext not in set(Status)):
             self.fault = self.fault or f"the suite broke: {report.longreprtext.strip().splitlines()[-1][:300]}"
 
-    def pytest_internalerror(self, excrepr: object) -> None:
-        """Note a failure of pytest itself."""
-        self.fault = self.fault or f"the suite could not be run: {str(excrepr).strip().splitlines()[-1]}"
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        """Note a failure of pytest itself, or of a suite that breaks the rules above."""
+        self.fault = self.fault or str(excinfo.value) or type(excinfo.value).__name__
+        return True
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note a suite that cannot be collected."""

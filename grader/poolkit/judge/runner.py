@@ -14,6 +14,7 @@ import pytest
 
 from poolkit.course import Course, Exercise, private_folders
 from poolkit.errors import CourseFault, GraderFault
+from poolkit.judge import plugin as plugin_module
 from poolkit.judge.database import build_template
 from poolkit.judge.host import Host
 from poolkit.judge.plugin import JudgePlugin
@@ -132,7 +133,7 @@ def _run_pytest(suite: Path, plugin: JudgePlugin) -> None:
         *(f"-pno:{name}" for name in _UNUSED_PLUGINS),
     ]
     with _quiet_environment():
-        code = pytest.main(arguments, plugins=[anyio.pytest_plugin, plugin])
+        code = pytest.main(arguments, plugins=[anyio.pytest_plugin, plugin_module, plugin])
     if code == pytest.ExitCode.INTERRUPTED and plugin.fault is None:
         raise KeyboardInterrupt
     if not plugin.reports():
