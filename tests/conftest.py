@@ -42,7 +42,8 @@ def poolkit(tmp_path: Path) -> Poolkit:
     """Run the command in an empty folder: `poolkit("check", "3", cwd=...)`."""
 
     def run(*arguments: str, cwd: Path = tmp_path, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        unwanted = [name for name in os.environ if name.startswith("PYTEST") or name == "PYTHONDONTWRITEBYTECODE"]
+        environment = {name: value for name, value in os.environ.items() if name not in unwanted}
         return subprocess.run(
             [sys.executable, "-m", "poolkit", *arguments],
             cwd=cwd,

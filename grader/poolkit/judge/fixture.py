@@ -299,5 +299,7 @@ class Lab:
 def _client(path: Path) -> httpx.AsyncClient:
     # Nothing here speaks TLS; a context of our own saves httpx from reading every certificate of the machine.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    transport = httpx.AsyncHTTPTransport(uds=str(path), verify=context, limits=httpx.Limits(max_connections=500))
+    # A connection for each request: uvicorn hangs up after an exception, which a reused one would trip over.
+    limits = httpx.Limits(max_connections=500, max_keepalive_connections=0)
+    transport = httpx.AsyncHTTPTransport(uds=str(path), verify=context, limits=limits)
     return httpx.AsyncClient(transport=transport, base_url="http://lab", timeout=None, trust_env=False)

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
+from _pytest.outcomes import OutcomeException
 
 from poolkit.errors import CourseFault
 from poolkit.events import Event, Location
@@ -171,14 +172,15 @@ class JudgePlugin:
         process = outcome.process = await supply.take()
         lab = Lab(process, random.Random(f"{self._seed}/{outcome.info.id}"), PATIENCE)
         begin = time.monotonic()
-        error: Exception | None = None
+        error: BaseException | None = None
         try:
             await self._within(limit, outcome, lab)
-        except Exception as found:  # whatever a check raises decides it, or is the grader's own fault
+        except (Exception, OutcomeException) as found:  # whatever a check raises decides it, or is our own fault
             error = found
-        outcome.duration = time.monotonic() - begin
-        outcome.events = process.ledger.events
-        supply.retire(lab.close())
+        finally:
+            outcome.duration = time.monotonic() - begin
+            outcome.events = process.ledger.events
+            supply.retire(lab.close())
         if isinstance(error, NeverRan):
             self._never_ran(outcome, error)
         else:
@@ -258,7 +260,7 @@ class JudgePlugin:
             "The file is imported the same way each time.", f"This time it failed: {error.error}."
         )
 
-    def _judge(self, outcome: _Outcome, error: Exception | None) -> None:
+    def _judge(self, outcome: _Outcome, error: BaseException | None) -> None:
         process = outcome.process
         if process and (broken := process.tampering + process.witness.tampering):
             outcome.status = Status.TAMPERING
@@ -273,6 +275,8 @@ class JudgePlugin:
             outcome.status = Status.PASS
         elif isinstance(error, CheckFailed):
             outcome.status, outcome.failure = Status.FAIL, error
+        elif isinstance(error, (pytest.skip.Exception, pytest.xfail.Exception)):
+            outcome.status = Status.NOT_REACHED
         else:
             outcome.status = Status.GRADER_FAULT
             self.fault = self.fault or (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -132,12 +133,23 @@ def _run_pytest(suite: Path, plugin: JudgePlugin) -> None:
         f"-opythonpath={suite.parent}",
         *(f"-pno:{name}" for name in _UNUSED_PLUGINS),
     ]
-    with _quiet_environment():
+    with _quiet_environment(), _forgetting(suite.parent):
         code = pytest.main(arguments, plugins=[anyio.pytest_plugin, plugin_module, plugin])
     if code == pytest.ExitCode.INTERRUPTED and plugin.fault is None:
         raise KeyboardInterrupt
     if not plugin.reports():
         raise GraderFault(plugin.fault or f"{suite}: the suite holds no check")
+
+
+@contextmanager
+def _forgetting(folder: Path) -> Iterator[None]:
+    """Let go of the suite's modules afterwards: the next run may be of another course, or of a suite mended since."""
+    try:
+        yield
+    finally:
+        for name, module in list(sys.modules.items()):
+            if (getattr(module, "__file__", None) or "").startswith(f"{folder}{os.sep}"):
+                del sys.modules[name]
 
 
 @contextmanager

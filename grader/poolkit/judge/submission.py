@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -97,16 +98,24 @@ def _shadowing(folder: Path) -> AppError | None:
 
 
 def _unreadable(path: Path, name: str) -> AppError | None:
-    try:
-        with path.open("rb") as file:
-            encoding, _ = tokenize.detect_encoding(file.readline)
-    except SyntaxError as error:
-        return AppError("", f"not text that Python can read: {error.msg}; save it as UTF-8", Location(path.name, 1))
     data = path.read_bytes()
     try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         data.decode(encoding)
-    except (UnicodeDecodeError, LookupError) as error:
-        start = error.start if isinstance(error, UnicodeDecodeError) else 0
-        line = data[:start].count(b"\n") + 1
-        return AppError("", f"not {encoding} text; save it as UTF-8", Location(name, line))
+    except SyntaxError:
+        # No encoding is declared and the beginning is not UTF-8, or the declared encoding does not exist.
+        return _not_text(data, "utf-8", name) or AppError(
+            "", "its coding comment is wrong; remove it", Location(name, 1)
+        )
+    except UnicodeDecodeError:
+        return _not_text(data, encoding, name)
+    return None
+
+
+def _not_text(data: bytes, encoding: str, name: str) -> AppError | None:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        return AppError("", f"not {encoding.upper()} text; save the file as UTF-8", Location(name, line))
     return None

@@ -1,0 +1,272 @@
+"""What the judge promises to suites and to learners, each shown with a small suite of its own."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from poolkit.course import Course, Exercise, ExerciseFile, Limits
+from poolkit.errors import GraderFault
+from poolkit.judge.host import Host
+from poolkit.judge.runner import grade
+from poolkit.judge.submission import locate
+from poolkit.report import CheckReport, Report, Status
+
+APP = """
+from contextlib import asynccontextmanager
+from databases import Database
+from fastapi import FastAPI
+database = Database("sqlite:///shop.db", timeout=30)
+
+@asynccontextmanager
+async def lifespan(app):
+    await database.connect()
+    yield
+    await database.disconnect()
+
+app = FastAPI(lifespan=lifespan)
+
+@app.get("/")
+async def read():
+    return await database.fetch_val("SELECT 6 * 7")
+"""
+
+HEAD = """
+import asyncio
+from poolkit.judge.checks import check, expect
+from poolkit.judge.fixture import Lab
+"""
+
+Grading = Callable[..., Report]
+
+
+@pytest.fixture
+def grading(tmp_path: Path, course: Course, host: Host) -> Grading:
+    """Grade an app by a suite: `grading(suite, app)`."""
+
+    def run(suite: str, app: str = APP, limits: Limits | None = None, seed: int = 1) -> Report:
+        (tmp_path / "grader" / "suites").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "exercises" / "mini").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "grader" / "suites" / "test_mini.py").write_text(HEAD + textwrap.dedent(suite))
+        file = tmp_path / "work" / "app.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(textwrap.dedent(app))
+        about = ExerciseFile.model_validate(
+            {
+                "title": "Mini",
+                "concepts": ["x"],
+                "difficulty": 1,
+                "trace": ["/"],
+                "hints": ["a", "b", "c"],
+                "misconceptions": {"a-mistake": "It hurts."},
+                "limits": limits or Limits(),
+            }
+        )
+        return grade(host, Exercise("mini", tmp_path, about), locate(file.parent, "app.py"), seed=seed)
+
+    return run
+
+
+def only(report: Report) -> CheckReport:
+    """Return the report's one check."""
+    assert report.fault is None, report.fault
+    assert len(report.checks) == 1
+    return report.checks[0]
+
+
+def test_checks_pass_fail_and_are_not_reached(grading: Grading) -> None:
+    """A check whose need failed is not reached and earns nothing; the others are judged all the same."""
+    report = grading("""
+        @check("one", points=2)
+        async def test_first_one(lab): await lab.start()
+        @check("two", points=3)
+        async def test_two(lab): expect(False, expected="E.", happened="H.", misconception="a-mistake")
+        @check("three", points=4, needs=["two"])
+        async def test_three(lab): raise RuntimeError("never run")
+        @check("four", points=5, needs=["first-one"])
+        async def test_four(lab): pass
+    """)
+    assert [(c.id, c.status.value, c.points) for c in report.checks] == [
+        ("first-one", "pass", 2),
+        ("two", "fail", 0),
+        ("three", "not_reached", 0),
+        ("four", "pass", 5),
+    ]
+    assert (report.status, report.points, report.max_points) == (Status.FAIL, 7, 14)
+    failed = report.first_failure
+    assert failed
+    assert (failed.expected, failed.happened, failed.why) == ("E.", "H.", "It hurts.")
+
+
+def test_a_suite_that_breaks_costs_no_points(grading: Grading) -> None:
+    """An exception of the suite's is a grader fault: not counted, and never a learner's failure."""
+    report = grading("""
+        @check("one", points=2)
+        async def test_one(lab): {}["missing"]
+        @check("two", points=3)
+        async def test_two(lab): pass
+    """)
+    assert report.status is Status.GRADER_FAULT
+    assert [c.status for c in report.checks] == [Status.GRADER_FAULT, Status.PASS]
+    assert (report.points, report.max_points) == (3, 3)
+    assert report.fault
+    assert "KeyError" in report.fault
+
+
+@pytest.mark.parametrize(
+    ("suite", "told"),
+    [
+        ("import nonsense", "nonsense"),
+        ("async def test_it(lab): pass", "is no check"),
+        ("@check('x')\nasync def test_it(lab, tmp_path): pass", "is no check"),
+        ("x = 1", "holds no check"),
+    ],
+)
+def test_a_broken_suite_is_the_graders_fault(grading: Grading, suite: str, told: str) -> None:
+    """A suite that cannot be read or holds no check is an error of ours, in a line."""
+    with pytest.raises(GraderFault, match=told):
+        grading(suite)
+
+
+@pytest.mark.parametrize("outcome", ["pytest.skip('x')", "pytest.xfail('x')"])
+def test_a_skip_earns_nothing(grading: Grading, outcome: str) -> None:
+    """Neither a skip nor an expected failure counts as a pass."""
+    report = grading(f"import pytest\n@check('x')\nasync def test_x(lab): {outcome}")
+    assert report.points == 0
+    assert report.status is not Status.PASS
+
+
+def test_the_users_pytest_settings_do_not_reach_the_judge(grading: Grading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PYTEST_ADDOPTS and plugins of the environment change nothing."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only -p no:anyio")
+    monkeypatch.setenv("PYTEST_PLUGINS", "nonsense")
+    assert grading("@check('x')\nasync def test_x(lab): await lab.start()").status is Status.PASS
+
+
+def test_the_seed_makes_the_random_choices(grading: Grading) -> None:
+    """The same seed gives a check the same random numbers, another seed others."""
+    suite = "@check('x')\nasync def test_x(lab): expect(False, expected='', happened=str(lab.random.random()))"
+    first, again, other = (only(grading(suite, seed=seed)).happened for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_a_request_that_never_ends_is_decided_by_the_deadline(grading: Grading) -> None:
+    """A handler that hangs fails its check when the check's time is up."""
+    app = APP.replace('return await database.fetch_val("SELECT 6 * 7")', "import asyncio; await asyncio.Event().wait()")
+    suite = "@check('x')\nasync def test_x(lab):\n    await lab.start()\n    await lab.get('/')"
+    check = only(grading(suite, app, Limits(check_s=1)))
+    assert check.status is Status.FAIL
+    assert "After 1 s" in check.happened
+    assert check.duration_s < 3
+
+
+def test_the_exercise_has_a_time_limit_of_its_own(grading: Grading) -> None:
+    """Checks that the exercise's time does not reach are not reached."""
+    suite = "".join(
+        f"@check('x')\nasync def test_x{n}(lab):\n    import asyncio; await asyncio.Event().wait()\n" for n in range(3)
+    )
+    report = grading(suite, limits=Limits(check_s=1, exercise_s=1))
+    assert [check.status for check in report.checks] == [Status.FAIL, Status.FAIL, Status.NOT_REACHED]
+
+
+def test_only_the_first_of_what_a_learner_prints_is_kept(grading: Grading) -> None:
+    """64 KiB of prints are kept for each check, however many there are."""
+    app = "print('y' * 10_000_000, flush=True)\n" + APP
+    check = only(grading("@check('x')\nasync def test_x(lab): expect(False, expected='', happened='')", app))
+    assert len(check.output) == 64 << 10
+
+
+def test_the_clock_of_a_lab_moves_when_told(grading: Grading) -> None:
+    """A wait of half a minute for a connection is over in an instant."""
+    suite = """
+        @check("x")
+        async def test_x(lab):
+            await lab.start(pool_size=1)
+            async with lab.gate("SELECT"):
+                first = lab.send("GET", "/")
+                await lab.until(lambda ledger: bool(ledger.of("statement")))
+                second = lab.send("GET", "/")
+                await lab.until(lambda ledger: ledger.state.waiting == 1)
+                lab.advance(31)
+                answer = await second
+                expect(answer.status == 500, expected="", happened=str(answer.status))
+                error = lab.request_error(answer.request)
+                expect(error.type == "PoolTimeout", expected="", happened=str(error))
+            expect((await first).json() == 42, expected="", happened="")
+    """
+    check = only(grading(suite))
+    assert check.status is Status.PASS, check.happened
+    assert check.duration_s < 3
+
+
+def test_faults_reach_the_app(grading: Grading) -> None:
+    """The k-th connect refused, a statement failed, a connection killed: each is seen by the app and recorded."""
+    suite = """
+        @check("refused")
+        async def test_refused(lab):
+            lab.faults.refuse_connection(2)
+            started = await lab.try_start()
+            expect(not started and "unable to open" in lab.startup_error.message, expected="", happened="")
+            expect(len(lab.ledger.of("refused")) == 1 and lab.pool.total == 0, expected="", happened=str(lab.pool))
+        @check("failed")
+        async def test_failed(lab):
+            await lab.start()
+            lab.faults.fail_statement("6 * 7", "disk I/O error")
+            answer = await lab.get("/")
+            expect(answer.status == 500, expected="", happened=str(answer.status))
+            expect((await lab.get("/")).json() == 42, expected="", happened="")
+        @check("killed")
+        async def test_killed(lab):
+            await lab.start()
+            lab.faults.kill(1)
+            await lab.until(lambda ledger: bool(ledger.of("lost")))
+            expect(lab.pool.total == 3, expected="", happened=str(lab.pool))
+    """
+    report = grading(suite)
+    assert report.status is Status.PASS, [(c.id, c.happened) for c in report.checks] + [report.fault]
+
+
+def test_a_client_can_hang_up(grading: Grading) -> None:
+    """Cancelling a request's task closes its connection; a streaming answer is cancelled by that."""
+    app = APP + textwrap.dedent("""
+        from fastapi.responses import StreamingResponse
+        @app.get("/stream")
+        async def stream():
+            async def rows():
+                async with database.connection() as connection:
+                    await connection.fetch_val("SELECT 1")
+                    while True:
+                        yield b"x"
+                        import asyncio; await asyncio.sleep(0)
+            return StreamingResponse(rows())
+    """)
+    suite = """
+        @check("x")
+        async def test_x(lab):
+            await lab.start()
+            call = lab.send("GET", "/stream")
+            await lab.until(lambda ledger: bool(ledger.of("borrow")))
+            call.cancel()
+            came_back = await lab.until(lambda ledger: bool(ledger.of("return")))
+            expect(came_back and lab.pool.free == 4, expected="", happened=str(lab.pool))
+    """
+    check = only(grading(suite, app))
+    assert check.status is Status.PASS, check.happened
+
+
+def test_an_import_that_fails_reaches_no_check(grading: Grading) -> None:
+    """A file that cannot be imported is an error with the learner's line, and costs every point."""
+    report = grading("@check('x')\nasync def test_x(lab): pass", "import fastapi\nraise ValueError('no')\n")
+    assert (report.status, report.points) == (Status.ERROR, 0)
+    assert str(report.error) == "ValueError: no (app.py:2)"
+    assert [check.status for check in report.checks] == [Status.NOT_REACHED]
+
+
+def test_every_layer_that_the_machine_has_is_reported(grading: Grading) -> None:
+    """The report says which layers of the sandbox held."""
+    report = grading("@check('x')\nasync def test_x(lab): pass")
+    assert {"session", "limits"} <= set(report.assurance.layers)
+    assert report.assurance.level in ("full", "partial")
