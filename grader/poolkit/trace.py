@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from poolkit.events import Event, PoolState
+from poolkit.events import Event, Location, PoolState
 from poolkit.text import count, plain
 
 
@@ -26,11 +26,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A run of the app: startup, requests one after the other, shutdown; `note` says why it ended early."""
+    """A run of the app: startup, requests one after the other, shutdown.
+
+    `borrowed_at` are the learner's lines that borrowed connections, `note` says why the run ended early.
+    """
 
     exercise: str
     path: str
     steps: tuple[Step, ...]
+    borrowed_at: tuple[Location, ...] = ()
     note: str = ""
 
 
@@ -57,7 +61,8 @@ def build(exercise: str, path: str, events: Sequence[Event], note: str = "") -> 
                 lent=tuple(lent),
             )
         )
-    return Trace(exercise, path, tuple(steps), note)
+    borrowed_at = dict.fromkeys(event.where for event in events if event.kind == "borrow" and event.where)
+    return Trace(exercise, path, tuple(steps), tuple(borrowed_at), note)
 
 
 def _parts(events: Sequence[Event]) -> Iterator[_Part]:
@@ -147,9 +152,8 @@ def _result(part: _Part) -> str:
     if part.event.endswith("queries"):
         errors = [event for event in part.events if event.kind == "error"]
         return plain(errors[0].detail, 60) if errors else "rows"
-    borrow = next((event for event in part.events if event.kind == "borrow"), None)
-    if borrow is not None:
-        return f"the request has it{f' ({borrow.where})' if borrow.where else ''}"
+    if any(event.kind == "borrow" for event in part.events):
+        return "the request has it"
     return plain(first.detail, 60)
 
 

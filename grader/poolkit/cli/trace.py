@@ -70,6 +70,7 @@ def _json(trace: Trace) -> str:
         "path": trace.path,
         "steps": steps,
         "variables": variables,
+        "borrowed_at": [{"file": at.file, "line": at.line} for at in trace.borrowed_at],
         "note": trace.note or None,
     }
     return json.dumps(found, indent=2) + "\n"
@@ -80,10 +81,11 @@ def _text(trace: Trace) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    steps = Table("Step", "Event", "Pool state", "Connection action", "Result", box=SIMPLE_HEAD, pad_edge=False)
+    style: dict[str, Any] = {"box": SIMPLE_HEAD, "pad_edge": False, "collapse_padding": True}
+    steps = Table("Step", "Event", "Pool state", "Connection action", "Result", **style)
     for step in trace.steps:
         steps.add_row(str(step.number), step.event, pool_words(step.pool), step.action, step.result)
-    variables = Table("Variable", *(str(step.number) for step in trace.steps), box=SIMPLE_HEAD, pad_edge=False)
+    variables = Table("Variable", *(str(step.number) for step in trace.steps), **style)
     variables.add_row("free connections", *(str(step.pool.free) for step in trace.steps))
     lent = (", ".join(map(str, step.lent)) or "none" for step in trace.steps)
     variables.add_row("connection borrowed", *lent)
@@ -92,6 +94,8 @@ def _text(trace: Trace) -> str:
     console.print(f"{trace.exercise}  {plain(trace.path)}")
     console.print(steps)
     console.print(variables)
+    if trace.borrowed_at:
+        console.print(f"Borrowed at {plain(', '.join(map(str, trace.borrowed_at)))}")
     if trace.note:
         console.print(f"The run ended early. {plain(trace.note)}")
     return "\n".join(line.rstrip() for line in written.getvalue().splitlines()) + "\n"

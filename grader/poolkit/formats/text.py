@@ -40,7 +40,9 @@ def _report(report: Report) -> Iterator[str]:
         yield from _never_ran(report)
     else:
         for check in report.checks:
-            yield _line(check)
+            yield from _check(check)
+        if any(check.status is Status.NOT_REACHED for check in report.checks):
+            yield click.style("  · not reached: it needs a check that did not pass", fg="bright_black")
         if (failure := report.first_failure) and failure.status is not Status.GRADER_FAULT:
             yield ""
             yield from _explanation(report, failure)
@@ -48,12 +50,13 @@ def _report(report: Report) -> Iterator[str]:
     yield _sum(report)
 
 
-def _line(check: CheckReport) -> str:
+def _check(check: CheckReport) -> Iterator[str]:
     sign, colour = _SIGNS[check.status]
     points = f"{check.points}/{check.max_points}"
+    first, *rest = _wrapped(check.title, WIDTH - 11)
+    title = "\n".join([first, *(f"{'':11}{line}" for line in rest)])
     reached = check.status is not Status.NOT_REACHED
-    title = check.title if reached else click.style(f"{check.title} (not reached)", fg="bright_black")
-    return f"  {click.style(sign, fg=colour)} {points:>5}  {title}"
+    yield f"  {click.style(sign, fg=colour)} {points:>5}  {title if reached else click.style(title, fg='bright_black')}"
 
 
 def _explanation(report: Report, check: CheckReport) -> Iterator[str]:
