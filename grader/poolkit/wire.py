@@ -7,7 +7,6 @@ for the floats that JSON cannot write. Nothing is unpickled or evaluated on eith
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -72,7 +71,7 @@ def unpack_value(value: Any) -> Value:  # noqa: ANN401  (any JSON value)
         if isinstance(text := value.get("b"), str):
             try:
                 return base64.b64decode(text, validate=True)
-            except binascii.Error as error:
+            except ValueError as error:
                 raise WireFault("a blob is not base64") from error
         if value.get("f") in ("inf", "-inf", "nan"):
             return float(value["f"])

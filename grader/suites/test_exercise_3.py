@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
-from shop import add_item, count, expect_item
+from shop import Item, add_item, count, expect_item, settled, told
 
+from poolkit.events import Event
 from poolkit.judge.checks import check, expect
-from poolkit.judge.fixture import Lab
+from poolkit.judge.fixture import Answer, Lab
 
 
 @check("The pool is full and idle before the first request")
@@ -17,31 +19,40 @@ async def test_starts_full(lab: Lab) -> None:
     expect(
         size > 0 and state.free == state.total == size,
         expected="After startup every connection of the pool is open and free.",
-        happened=f"{count(state.total, 'connection')} open and {state.free} free, of the {size} that the pool is to have.",
-        misconception="never-returned" if state.borrowed else None,
+        happened=(
+            f"{count(state.total, 'connection')} open and {state.free} free, of the {size} that the pool is to have."
+        ),
+        misconception="shared-connection" if state.borrowed else None,
+        at=_first(lab.held()),
     )
 
 
 @check("The item comes from the database, over a connection of the pool", points=2, needs=["starts-full"])
 async def test_reads_the_item(lab: Lab) -> None:
     await lab.start()
-    for _ in range(2):
-        item = await add_item(lab)
+    items = [await add_item(lab) for _ in range(2)]
+    mark = 0
+    for item in items:
         mark = len(lab.ledger)
         answer = await lab.get(item.path)
+        _expect_a_query(lab, answer, mark)
         expect_item(lab, answer, item)
-        queries = lab.ledger.of("statement", since=mark)
-        expect(
-            any(event.pooled for event in queries),
-            expected="The route's query runs on a connection that it borrowed from the pool.",
-            happened=(
-                "The query ran on a connection that was opened for it, outside the pool."
-                if queries
-                else "No query reached the database during the request."
-            ),
-            misconception="own-connection" if queries else "invented-rows",
-            at=queries[-1] if queries else None,
-        )
+    # Of the second request, because it tells a connection that is kept from one that is opened each time.
+    queries = lab.ledger.of("statement", since=mark)
+    opened_now = {event.connection for event in lab.ledger.of("open", since=mark)}
+    own = next((event for event in queries if not event.pooled), None)
+    kept = own is not None and own.connection not in opened_now
+    expect(
+        any(event.pooled for event in queries),
+        expected="The route's query runs on a connection that it borrowed from the pool.",
+        happened=(
+            "Two requests ran their queries on one connection that the app opened outside the pool and kept."
+            if kept
+            else "The query ran on a connection that was opened for it, outside the pool."
+        ),
+        misconception="shared-connection" if kept else "own-connection",
+        at=own,
+    )
 
 
 @check(
@@ -57,90 +68,278 @@ async def test_borrows_one(lab: Lab) -> None:
     async with lab.gate():
         call = lab.send("GET", item.path)
         await lab.until(lambda ledger: bool(ledger.of("statement", "response", since=mark)))
+        _expect_none_opened(lab, mark, size)
         state = lab.pool
-        opened = lab.ledger.of("open", since=mark)
-        expect(
-            not opened,
-            expected=f"The request borrows one of the {count(size, 'connection')} that are open.",
-            happened=f"{count(len(opened), 'new connection')} opened while the request ran.",
-            misconception="pool-per-request" if len(opened) > 1 else "own-connection",
-            at=opened[0] if opened else None,
-        )
         expect(
             state.free == size - 1 and state.total == size,
             expected=f"While the query runs, {size - 1} of {size} connections are free.",
             happened=f"{state.free} of {state.total} were free.",
-            misconception="two-at-once" if state.free < size - 1 else None,
+            misconception="two-at-once" if state.borrowed > 1 else None,
         )
-    expect_item(lab, await call, item)
+    answer = await call
+    _expect_none_opened(lab, mark, size)
+    # A second task may have borrowed only after the first statement was seen.
+    busiest = max(lab.ledger.events[mark:], key=lambda event: event.state.borrowed)
+    expect(
+        busiest.state.borrowed == 1,
+        expected="A request has one connection at a time.",
+        happened=f"It had {busiest.state.borrowed} of the {size} at the same time.",
+        misconception="two-at-once",
+        at=busiest,
+    )
+    expect_item(lab, answer, item)
 
 
 @check("After each response the connection is back in the pool", points=3, needs=["reads-the-item"])
 async def test_returns_the_connection(lab: Lab) -> None:
     await lab.start()
     size = lab.pool.total
-    for number in range(1, 4):
-        item = await add_item(lab)
+    *items, spare = [await add_item(lab) for _ in range(4)]
+    for number, item in enumerate(items, 1):
+        mark = len(lab.ledger)
         answer = await lab.get(item.path)
-        state = lab.pool
+        response = _first(lab.ledger.of("response", since=mark))
+        state = await settled(lab, size)
         out = lab.held()
+        kept = bool(out) and await _is_kept(lab, spare, out)
+        lost = ", ".join(str(event.connection) for event in out)
         expect(
-            state.free == size,
+            not out,
             expected=f"When a request is over, all {size} connections are free again.",
             happened=(
                 f"After {count(number, 'request')}, {state.free} of {size} connections "
-                f"{'is' if state.free == 1 else 'are'} left: "
-                f"connection {', '.join(str(event.connection) for event in out)} was borrowed and never returned."
-                if out
-                else f"After {count(number, 'request')}, {state.total} connections are open and {state.free} are free."
+                f"{'is' if state.free == 1 else 'are'} free: connection {lost} "
+                + ("stays lent, and the next request uses it too." if kept else "was borrowed and never returned.")
             ),
-            misconception="never-returned" if out else "reconnects",
-            at=lab.ledger.of("response")[-1],
+            misconception="shared-connection" if kept else "never-returned",
+            at=response,
+        )
+        closed = [event for event in lab.ledger.of("close", "lost", since=mark) if event.pooled]
+        expect(
+            state.free == size,
+            expected=f"When a request is over, all {size} connections are open and free again.",
+            happened=(
+                f"After {count(number, 'request')}, {state.total} of {size} "
+                f"{'is' if state.total == 1 else 'are'} open: {_closings(lab, closed)}."
+            ),
+            misconception="closes-it" if _closed_while_lent(lab, closed) else "reconnects",
+            at=_first(closed),
         )
         expect_item(lab, answer, item)
+
+
+@check(
+    "The connection comes back too when there is no such item",
+    points=2,
+    needs=["returns-the-connection"],
+)
+async def test_returns_after_404(lab: Lab) -> None:
+    await lab.start()
+    size = lab.pool.total
+    number = lab.random.randrange(10_000_000, 100_000_000)
+    answer = await lab.get(f"/items/{number}")
+    error = lab.request_error(answer.request)
+    expect(
+        answer.status == 404,
+        expected="An item that does not exist is answered with 404.",
+        happened=f"GET /items/{number} answered {answer.status}" + (f": the route raised {error}." if error else "."),
+        error=error,
+    )
+    state = await settled(lab, size)
+    out = lab.held()
+    expect(
+        state.free == size,
+        expected=f"After a 404 all {size} connections are free again.",
+        happened=f"After one 404, {state.free} of {size} {'is' if state.free == 1 else 'are'} free.",
+        misconception="leaves-early" if out else None,
+        at=_first(lab.ledger.of("response")),
+    )
+
+
+@check("A change in the database shows in the next answer", needs=["returns-the-connection"])
+async def test_shows_changes(lab: Lab) -> None:
+    await lab.start()
+    before = await add_item(lab)
+    expect_item(lab, await lab.get(before.path), before)
+    after = replace(before, name=before.name[::-1], price_cents=before.price_cents + 1)
+    await lab.sql("UPDATE items SET name = ?, price_cents = ? WHERE id = ?", (after.name, after.price_cents, after.id))
+    mark = len(lab.ledger)
+    answer = await lab.get(before.path)
+    error = lab.request_error(answer.request)
+    expect(
+        bool(lab.ledger.of("statement", since=mark)),
+        expected="Each request asks the database, also for an item that was asked for before.",
+        happened=(
+            "The item's name and price changed in the database; the next request sent no query "
+            + (f"and answered {answer.status}: the route raised {error}." if error else "")
+            + ("" if error else f"and answered {told(answer)}.")
+        ),
+        misconception="cached-rows",
+        error=error,
+    )
+    expect_item(lab, answer, after)
 
 
 @check("Many requests use the same few connections", points=2, needs=["returns-the-connection"])
 async def test_reuses_connections(lab: Lab) -> None:
     await lab.start()
     size = lab.pool.total
+    items = [await add_item(lab) for _ in range(size + 2)]
     mark = len(lab.ledger)
-    for _ in range(size + 2):
-        item = await add_item(lab)
+    for item in items:
         expect_item(lab, await lab.get(item.path), item)
         opened, closed = lab.ledger.of("open", since=mark), lab.ledger.of("close", "lost", since=mark)
         expect(
             not opened and not closed,
             expected="Requests use the connections that startup opened; none is opened or closed in between.",
             happened=f"During the requests {count(len(opened), 'connection')} opened and {len(closed)} closed.",
-            misconception="reconnects" if any(e.pooled for e in closed) else "own-connection",
-            at=(opened or closed or [None])[0],
+            misconception=_why_opened(lab, opened, mark) if opened else "reconnects",
+            at=_first(opened or closed),
         )
+
+
+@check(
+    "Visitors who come together each get their own item, and every connection comes back",
+    points=2,
+    needs=["borrows-one", "returns-the-connection"],
+)
+async def test_visitors_together(lab: Lab) -> None:
+    await lab.start(pool_size=4)
+    items = [await add_item(lab) for _ in range(3)]
+    mark = len(lab.ledger)
+    async with lab.gate():
+        calls = [lab.send("GET", item.path) for item in items]
+        # All three are on their way at once before the first is let through.
+        await lab.until(
+            lambda ledger: (
+                len({event.connection for event in ledger.of("statement", since=mark)}) == 3
+                or bool(ledger.of("response", since=mark))
+            ),
+            within=3.0,
+        )
+    done = await lab.until(lambda ledger: len(ledger.of("done", since=mark)) == 3)
+    answered = len(lab.ledger.of("response", since=mark))
+    state = await settled(lab, 4)
+    out = lab.held()
+    expect(
+        done and state.free == 4,
+        expected="After three visitors at once, all 4 connections are free again.",
+        happened=(
+            f"{answered} of 3 visitors had an answer, and then {state.free} of 4 connections "
+            f"{'is' if state.free == 1 else 'are'} free; visitors who come one by one lose none."
+        ),
+        misconception="one-name-for-all" if out else None,
+        at=_first([event for event in out if event.seq > mark]),
+    )
+    for answer, item in zip(await asyncio.gather(*calls), items, strict=True):
+        expect_item(lab, answer, item)
 
 
 @check(
     "It works with a pool of one connection, also for visitors who come together",
     points=2,
-    needs=["returns-the-connection"],
+    needs=["visitors-together"],
 )
 async def test_pool_of_one(lab: Lab) -> None:
     await lab.start(pool_size=1)
     items = [await add_item(lab) for _ in range(3)]
+    mark = len(lab.ledger)
     calls = [lab.send("GET", item.path) for item in items]
-    answered = await lab.until(lambda ledger: len(ledger.of("response")) == len(calls), within=3.0)
+    await lab.until(lambda ledger: len(ledger.of("response", since=mark)) == 3)
+    answered = len(lab.ledger.of("response", since=mark))
     expect(
-        answered,
+        answered == 3,
         expected="Three visitors at once share a pool of one connection, one after the other.",
-        happened=f"After 3 s, {len(lab.ledger.of('response'))} of 3 had an answer.",
-        misconception="two-at-once",
-        at=(lab.ledger.of("borrow") or [None])[-1],
+        happened=f"After {lab.patience:g} s, {answered} of 3 had an answer.",
+        at=_first(lab.ledger.of("borrow", since=mark)),
     )
     for answer, item in zip(await asyncio.gather(*calls), items, strict=True):
         expect_item(lab, answer, item)
-    state = lab.pool
+    state = await settled(lab, 1)
     expect(
         state.total == state.free == 1,
         expected="Afterwards the one connection is free again.",
         happened=f"{state.total} open, {state.free} free.",
-        misconception="never-returned",
+        misconception="never-returned" if lab.held() else None,
     )
+
+
+def _expect_a_query(lab: Lab, answer: Answer, mark: int) -> None:
+    """Fail the check when an answer came without any query."""
+    if lab.ledger.of("statement", since=mark):
+        return
+    error = lab.request_error(answer.request)
+    message = error.message if error else ""
+    misconception: str | None
+    if "coroutine" in message:
+        misconception = "not-awaited"
+    elif answer.status == 500:
+        misconception = "used-after-return" if lab.ledger.of("return", since=mark) and _unusable(message) else None
+    else:
+        misconception = "cached-rows" if lab.ledger.of("statement") else "invented-rows"
+    expect(
+        False,
+        expected="The route asks the database for the item.",
+        happened=f"It answered {answer.status}, and no query reached the database"
+        + (f": the route raised {error}." if error else "."),
+        misconception=misconception,
+        at=_first(lab.ledger.of("response", since=mark)),
+        error=error,
+    )
+
+
+def _unusable(message: str) -> bool:
+    """Whether an error says, in the words of `databases` or of the pool, that a connection was returned."""
+    return "not acquired" in message or "was returned" in message
+
+
+def _expect_none_opened(lab: Lab, mark: int, size: int) -> None:
+    opened = lab.ledger.of("open", since=mark)
+    expect(
+        not opened,
+        expected=f"The request borrows one of the {count(size, 'connection')} that are open.",
+        happened=f"{count(len(opened), 'new connection')} opened while the request ran.",
+        misconception=_why_opened(lab, opened, mark),
+        at=_first(opened),
+    )
+
+
+def _why_opened(lab: Lab, opened: list[Event], mark: int) -> str:
+    """Name the mistake behind connections that opened after `mark`."""
+    if not any(event.pooled for event in opened):
+        return "own-connection"
+    first = opened[0].seq
+    before = [event for event in lab.ledger.of("close", "lost", since=mark) if event.seq < first and event.pooled]
+    return "reconnects" if before else "pool-per-request"
+
+
+async def _is_kept(lab: Lab, item: Item, out: list[Event]) -> bool:
+    """Whether one more request runs on a connection that an earlier one borrowed."""
+    if not lab.pool.free:
+        return False
+    mark = len(lab.ledger)
+    lab.send("GET", item.path)
+    await lab.until(lambda ledger: bool(ledger.of("statement", "response", since=mark)))
+    lent = {event.connection for event in out}
+    return any(event.connection in lent for event in lab.ledger.of("statement", since=mark))
+
+
+def _closed_while_lent(lab: Lab, closed: list[Event]) -> bool:
+    """Whether a connection ended in its borrower's hands."""
+    for end in closed:
+        last = [event for event in lab.ledger.of("borrow", "return", connection=end.connection)]
+        if last and last[-1].kind == "borrow":
+            return True
+    return False
+
+
+def _closings(lab: Lab, closed: list[Event]) -> str:
+    if not closed:
+        return "the rest never came back"
+    if _closed_while_lent(lab, closed):
+        return f"connection {closed[0].connection} was closed by its borrower"
+    return f"{count(len(closed), 'connection')} {'was' if len(closed) == 1 else 'were'} closed during the request"
+
+
+def _first(events: list[Event]) -> Event | None:
+    return events[0] if events else None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,18 @@ import aiosqlite
 
 from poolkit.errors import CourseFault
 from poolkit.events import Value
+from poolkit.wire import MAX_MESSAGE
 
 _MAX_PAGES = 16_384  # of 4 KiB: no file grows beyond 64 MiB
 _MAX_CELL = 900_000  # bytes; what is larger could not cross the wire
+_MAX_COLUMNS = 200
+_STEPS_AT_ONCE = 20_000  # of SQLite's virtual machine; well under a millisecond
+_MAX_TURNS = 10_000  # times those steps, a few seconds; for all the statements of one lab
+# Between two steps nothing can be stopped, so that no step may take long, nor many stand in a row.
+_MAX_PATTERN = 100  # bytes; a LIKE takes as long as text times pattern
+_MAX_PROGRAM = 2_500  # steps in a statement, less its loops
+_CLOSE_LIMIT = 1.0  # seconds
+_MAX_HEAP = 512 << 20  # bytes, of all the SQLite in this process, temporary tables and sorting included
 
 _ALLOWED_PRAGMAS = frozenset(
     {
@@ -36,8 +48,13 @@ _ALLOWED_PRAGMAS = frozenset(
         "user_version",
     }
 )
-_DENIED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer"})
-_DENIED_ACTIONS = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH})
+_DENIED_FUNCTIONS = frozenset(
+    {
+        *("load_extension", "fts3_tokenizer"),
+        *("instr", "replace", "trim", "ltrim", "rtrim"),  # take as long as one text times the other
+    }
+)
+_DENIED_ACTIONS = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_CREATE_VTABLE})
 
 
 def _authorize(action: int, first: str | None, second: str | None, *_: object) -> int:
@@ -53,16 +70,79 @@ def _authorize(action: int, first: str | None, second: str | None, *_: object) -
     return sqlite3.SQLITE_OK
 
 
-class GuardedConnection(sqlite3.Connection):
-    """A connection that runs a learner's SQL inside the judge: bounded, and shut into its one file."""
+class _GuardedCursor(sqlite3.Cursor):
+    def fetchall(self) -> list[Any]:
+        """Return the rows.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  (those of sqlite3.Connection)
+        Raises:
+            sqlite3.DataError: they are more than can cross the wire; no more than that is ever held.
+        """
+        rows: list[Any] = []
+        size = 0
+        for row in self:
+            size += sum(len(cell) if isinstance(cell, (str, bytes)) else 8 for cell in row)
+            if size > MAX_MESSAGE:
+                raise sqlite3.DataError("the answer is over 1 MiB; fetch fewer rows at once")
+            rows.append(row)
+        return rows
+
+
+class Meter:
+    """Counts the work of SQL that is not the judge's own; what has used up its share is interrupted."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_TURNS
+
+    def run_out(self) -> bool:
+        """Count one turn more; tell whether it is one too many."""
+        self._left -= 1
+        return self._left < 0
+
+
+class GuardedConnection(sqlite3.Connection):
+    """A connection that runs a learner's SQL inside the judge: bounded, and shut into its one file.
+
+    Args:
+        over: once it is set, every statement fails, one that is running or about to run included.
+        meter: what the connection's statements may use up together with others'.
+    """
+
+    def __init__(self, *args: Any, over: threading.Event, meter: Meter, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
+        # Unlike interrupt(), which a statement that starts a moment later does not see.
+        self.set_progress_handler(lambda: over.is_set() or meter.run_out(), _STEPS_AT_ONCE)
         self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_CELL)
         self.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-        for setting in ("synchronous = OFF", "temp_store = MEMORY", f"max_page_count = {_MAX_PAGES}"):
+        self.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, _MAX_COLUMNS)
+        self.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _MAX_PATTERN)
+        self.setlimit(sqlite3.SQLITE_LIMIT_VDBE_OP, _MAX_PROGRAM)
+        for setting in (
+            "synchronous = OFF",
+            "temp_store = MEMORY",
+            f"max_page_count = {_MAX_PAGES}",
+            f"hard_heap_limit = {_MAX_HEAP}",
+        ):
             super().execute(f"PRAGMA {setting}").close()
         self.set_authorizer(_authorize)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:  # noqa: ANN401  (as in typeshed)
+        return super().cursor(_GuardedCursor).execute(sql, parameters)
+
+
+def guarded(path: str, over: threading.Event, meter: Meter, **settings: Any) -> aiosqlite.Connection:  # noqa: ANN401
+    """Return a guarded connection to await; the settings are those of `sqlite3.connect`."""
+    connection = aiosqlite.connect(path, factory=partial(GuardedConnection, over=over, meter=meter), **settings)
+    # So that a statement that does not end keeps no process from ending. Before aiosqlite 0.22 it was the thread.
+    getattr(connection, "_thread", connection).daemon = True
+    return connection
+
+
+async def close_soon(connection: aiosqlite.Connection) -> None:
+    """Close a connection that is over; leave it to itself when its statement does not end."""
+    closing = asyncio.ensure_future(connection.close())
+    await asyncio.wait((closing,), timeout=_CLOSE_LIMIT)
+    if closing.done():
+        closing.result()
 
 
 class DatabaseFiles:
@@ -78,13 +158,16 @@ class DatabaseFiles:
         self._folder = folder
         self._template = template
         self._names = tuple(names)
+        self.meter = Meter()
+        """The work of all the lab's statements."""
         self._own: aiosqlite.Connection | None = None
+        self._over = threading.Event()
 
     def path(self, name: str) -> str:
         """Return what to give SQLite for the database that a learner's code calls `name`."""
-        if name in ("", ":memory:") or "mode=memory" in name:
-            return ":memory:"
         base = Path(name.partition("?")[0].removeprefix("file:")).name
+        if base in ("", ":memory:") or "mode=memory" in name:
+            return ":memory:"
         if base not in self._names:
             base = self._names[0]
         path = self._folder / f"{hashlib.sha256(base.encode()).hexdigest()[:12]}.sqlite"
@@ -101,15 +184,19 @@ class DatabaseFiles:
             sqlite3.Error: what SQLite says; `OperationalError` when a transaction of the lab holds the lock.
         """
         if self._own is None:
-            self._own = await aiosqlite.connect(self.path(self._names[0]), isolation_level=None, timeout=2.0)
+            # Guarded as well: a trigger of the lab's would run in it.
+            path = self.path(self._names[0])
+            self._own = await guarded(path, self._over, Meter(), isolation_level=None, timeout=2.0)
         rows = await self._own.execute_fetchall(sql, tuple(parameters))
         return [tuple(row) for row in rows]
 
     async def close(self) -> None:
-        """Close the judge's own connection."""
+        """Close the judge's own connection and remove the files."""
+        self._over.set()
         if self._own is not None:
-            await self._own.close()
+            await close_soon(self._own)
             self._own = None
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def build_template(schema: Path, target: Path) -> None:

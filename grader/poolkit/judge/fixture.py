@@ -25,7 +25,6 @@ from poolkit.report import AppError
 
 MAX_BODY = 1 << 20
 _HEADER = "x-poolkit-request"
-_BORN_LIMIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -94,16 +93,19 @@ class Lab:
         Raises:
             NeverRan: it could not be imported.
         """
-        in_time = await self.process.until("imported", "failed", within=_BORN_LIMIT)
+        in_time = await self.process.until("imported", "failed", within=self.patience)
         if self.process.claimed("imported"):
             return
         if failure := app_error(self.process.claimed("failed")):
             raise NeverRan(failure)
-        if self.process.ended and self.process.layers is None:
+        if self.process.layers is None:
             told = self.process.output.decode(errors="replace").strip().splitlines()[-1:]
-            raise HostFault(f"a lab ended before it read the learner's file: {' '.join(told)[:300]}")
+            why = (
+                " ".join(told)[:300] if self.process.ended else f"not within {self.patience:g} s; is the machine busy?"
+            )
+            raise HostFault(f"a lab did not get as far as reading the learner's file: {why}")
         if not in_time:
-            raise NeverRan(AppError("", f"importing the file did not finish within {_BORN_LIMIT:g} s"))
+            raise NeverRan(AppError("", f"importing the file did not finish within {self.patience:g} s"))
         how = next((event.detail for event in self.ledger.of("exited")), "no exit code")
         raise NeverRan(AppError("", f"the process ended while the file was being imported ({how})"))
 

@@ -43,10 +43,12 @@ class Host:
         self._lab_count = 0
         with theirs:
             self._process = subprocess.Popen(
-                # Isolated: nothing in the environment or the current folder may reach the host's imports.
+                # Nothing in the environment's PYTHON variables or the current folder may reach the host's imports.
                 [
                     sys.executable,
-                    "-I",
+                    "-E",
+                    "-P",
+                    *(["-s"] if sys.flags.no_user_site else []),
                     "-c",
                     _COMMAND,
                     str(theirs.fileno()),
@@ -56,7 +58,7 @@ class Host:
                 stderr=subprocess.PIPE,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
-                env={name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ},
+                env={name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ},
             )
 
     def forbid(self, folders: Sequence[Path]) -> None:
@@ -100,7 +102,7 @@ class Host:
 
         Args:
             command: what `poolkit.lab.host.run_lab` takes.
-            descriptors: the lab's ends of its control socket and of its output pipe.
+            descriptors: the lab's ends of its control socket, of its output pipe and of the witness's door.
             ended: called with the exit code when the lab's process ends, or None when the host died.
         """
         self._lab_count += 1

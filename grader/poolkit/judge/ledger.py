@@ -156,7 +156,7 @@ class Ledger:
             where=where,
             pooled=entry.pooled if entry and pooled is None else bool(pooled),
             in_transaction=in_transaction,
-            params=params,
+            params=tuple(value[:MAX_TEXT] if isinstance(value, (str, bytes)) else value for value in params),
             status=status,
         )
         self._events.append(event)

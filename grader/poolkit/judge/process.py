@@ -85,26 +85,26 @@ class LabProcess:
     async def launch(self) -> None:
         """Fork the lab: it shuts itself in, imports the learner's file and waits for a command."""
         self._folder.mkdir(mode=0o700)
-        database = self._folder / "db.sock"
-        await self.witness.start(database)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
+        inside, outside = socket.socketpair()
+        self.witness.start(inside)
         read_end, write_end = os.pipe()
         plan = self._plan
         command: dict[str, Any] = {
-            "scratch": str(self._folder),
             "code": str(plan.code),
             "entry": plan.entry,
             "names": dict(plan.names),
             "http": str(self.http_path),
-            "database": str(database),
             "token": self._token,
             "limits": {"memory": plan.memory, "cpu": plan.cpu},
         }
         try:
-            self._lab = self._host.fork(command, [theirs.fileno(), write_end], self._on_end)
+            ends = [theirs.fileno(), write_end, outside.fileno()]
+            self._lab = self._host.fork(command, ends, self._on_end)
         finally:
             theirs.close()
+            outside.close()
             os.close(write_end)
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=wire.MAX_MESSAGE)
         self._follower = asyncio.create_task(self._follow(reader))

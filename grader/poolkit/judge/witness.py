@@ -1,7 +1,7 @@
 """The witness: the database server of a lab, inside the judge. What it answers is what really happened.
 
-It listens on a Unix socket. Each connection of the lab's driver is one connection here and one real aiosqlite
-connection behind it, so transactions, locks and errors are SQLite's own. Every step goes into the ledger.
+It answers at a door, a socket that the lab was born with, and hands a new socket through it for each connection
+of the lab's driver. Behind each of them is one real aiosqlite connection, so transactions, locks and errors are SQLite's own. Every step goes into the ledger.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import hmac
 import re
+import socket
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -21,11 +23,12 @@ from poolkit import wire
 from poolkit.errors import WireFault
 from poolkit.events import Location
 from poolkit.judge.controls import Faults, Gate
-from poolkit.judge.database import DatabaseFiles, GuardedConnection
+from poolkit.judge.database import DatabaseFiles, close_soon, guarded
 from poolkit.judge.ledger import Ledger, LedgerFull
 from poolkit.wire import Message
 
 MAX_CONNECTIONS = 200
+_MAX_SESSIONS = MAX_CONNECTIONS + 50  # those that are being opened, or refused, included
 _ISOLATION_LEVELS = (None, "", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")
 _BLANK = re.compile(r"(?:\s+|--[^\n]*\n?|/\*.*?\*/)*", re.DOTALL)
 _NOT_BORROWED = "this connection is not borrowed from its pool, so it cannot be used"
@@ -62,41 +65,84 @@ class Witness:
         self.flooded = False
         """Whether the lab made more events than a ledger holds."""
         self._token = token
-        self._server: asyncio.Server | None = None
+        self._ended = False
+        self._door: socket.socket | None = None
         self._sessions: set[asyncio.Task[None]] = set()
+        self._closings: set[asyncio.Task[None]] = set()
 
-    async def start(self, path: Path) -> None:
-        """Listen at `path`, a Unix socket that does not exist yet."""
-        self._server = await asyncio.start_unix_server(self._accept, path, limit=wire.MAX_MESSAGE)
+    def start(self, door: socket.socket) -> None:
+        """Answer at `door`, the judge's end of it: for each byte from the lab, send back a connection."""
+        door.setblocking(False)
+        self._door = door
+        asyncio.get_running_loop().add_reader(door, self._answer_door, door)
 
     async def close(self) -> None:
         """Stop serving: end every session and close every database connection."""
-        if self._server is not None:
-            self._server.close()
+        self._shut_door()
         await self.end_sessions()
         await self.files.close()
 
     async def end_sessions(self) -> None:
-        """End every session, as when its lab has ended, and wait until it is recorded."""
+        """End every session, as when its lab has ended, and wait until it is closed; take no new one."""
+        self._ended = True
         sessions = list(self._sessions)
         for session in sessions:
-            session.cancel()
+            # Once only: a second cancellation would cut short the closing that the first one began.
+            if not session.cancelling():
+                session.cancel()
         if sessions:
             await asyncio.wait(sessions)
+        if self._closings:
+            await asyncio.wait(list(self._closings))
+
+    def closes(self, closing: asyncio.Task[None]) -> None:
+        """Let the end of a real connection be waited for, even if its session is cancelled meanwhile."""
+        self._closings.add(closing)
+        closing.add_done_callback(self._closings.discard)
 
     def letting_in(self, token: object) -> bool:
         """Whether `token` is the one that the lab's driver was given."""
-        return isinstance(token, str) and hmac.compare_digest(token.encode(), self._token.encode())
+        said = token if isinstance(token, str) else ""
+        return hmac.compare_digest(said.encode(errors="replace"), self._token.encode())
 
     @property
     def full(self) -> bool:
         """Whether there are as many connections as one lab may have."""
         return len(self._sessions) > MAX_CONNECTIONS
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._sessions.add(task)
+    def _answer_door(self, door: socket.socket) -> None:
+        try:
+            knocks = door.recv(64)
+            for _ in knocks:
+                self._hand_out(door)
+        except OSError:
+            # The lab has ended, or takes none of what it asked for.
+            knocks = b""
+        if not knocks:
+            self._shut_door()
+
+    def _hand_out(self, door: socket.socket) -> None:
+        if self._ended or self.tampering or len(self._sessions) >= _MAX_SESSIONS:
+            door.send(b"-")
+            return
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        session = asyncio.get_running_loop().create_task(self._serve(ours))
+        self._sessions.add(session)
+        session.add_done_callback(self._sessions.discard)
+        # One that is cancelled before its first step closes nothing by itself.
+        session.add_done_callback(lambda task: ours.close() if task.cancelled() else None)
+        with theirs:
+            socket.send_fds(door, [b"+"], [theirs.fileno()])
+
+    def _shut_door(self) -> None:
+        if self._door is not None:
+            asyncio.get_running_loop().remove_reader(self._door)
+            self._door.close()
+            self._door = None
+
+    async def _serve(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection, limit=wire.MAX_MESSAGE)
         try:
             await _Session(self, reader, writer).run()
         except WireFault as fault:
@@ -107,7 +153,6 @@ class Witness:
             # The lab has ended, or the judge ends it: either way there is nobody left to answer.
             pass
         finally:
-            self._sessions.discard(task)
             writer.close()
 
 
@@ -122,6 +167,9 @@ class _Session:
         self._number = 0
         self._pooled = False
         self._real: aiosqlite.Connection
+        self._opening: asyncio.Future[aiosqlite.Connection] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._over = threading.Event()
         self._operations: dict[str, Callable[[Message], Awaitable[Message]]] = {
             "execute": self._execute,
             "executemany": self._executemany,
@@ -133,25 +181,24 @@ class _Session:
 
     async def run(self) -> None:
         """Serve the connection until either side ends it."""
-        if not await self._open():
-            return
-        self._witness.faults.watch(self._number, self._writer.transport.abort)
-        closed = False
         try:
-            while not closed and (message := await self._receive()) is not None:
-                closed = message.get("op") == "close"
-                if closed:
-                    await self._close_real()
-                    self._ledger.closed(self._number)
-                    await self._send({"ok": True})
-                else:
-                    await self._send(await self._answer(message))
+            if await self._open():
+                await self._serve()
         finally:
             self._witness.faults.unwatch(self._number)
-            if not closed:
-                with contextlib.suppress(LedgerFull):
-                    self._ledger.closed(self._number, lost=True)
+            with contextlib.suppress(LedgerFull):
+                # Records nothing where there was a close, or never a connection.
+                self._ledger.closed(self._number, lost=True)
+            await self._close_real()
+
+    async def _serve(self) -> None:
+        while (message := await self._receive()) is not None:
+            if message.get("op") == "close":
                 await self._close_real()
+                self._ledger.closed(self._number)
+                await self._send({"ok": True})
+                return
+            await self._send(await self._answer(message))
 
     async def _open(self) -> bool:
         message = await self._receive()
@@ -168,14 +215,18 @@ class _Session:
             self._ledger.record("refused", detail=f"connect: {refusal}")
             await self._send(_failure("OperationalError", refusal))
             return False
-        self._real = await aiosqlite.connect(
+        real = guarded(
             self._witness.files.path(name),
-            factory=GuardedConnection,
+            self._over,
+            self._witness.files.meter,
             isolation_level=level,
-            timeout=min(max(timeout, 0.0), 60.0),
+            timeout=min(60.0, max(0.0, timeout)),  # in this order, so that nan is 0
         )
+        self._opening = asyncio.ensure_future(real)
+        self._real = await asyncio.shield(self._opening)
         self._pooled = pooled is True
         self._number = self._ledger.opened(pooled=self._pooled, database=Path(name).name[:80])
+        self._witness.faults.watch(self._number, self._writer.transport.abort)
         await self._send({"ok": True, "connection": self._number})
         return True
 
@@ -201,10 +252,13 @@ class _Session:
         try:
             answer = await operation(message)
         except (sqlite3.Error, sqlite3.Warning) as error:
-            answer = _failure(type(error).__name__, str(error), getattr(error, "sqlite_errorcode", None))
+            code, name = (getattr(error, f"sqlite_error{what}", None) for what in ("code", "name"))
+            answer = _failure(type(error).__name__, str(error)) | {"code": code, "name": name}
         except (ValueError, OverflowError, TypeError) as error:
             # What sqlite3 raises for a NUL in the text, an integer of over 64 bits, a parameter it cannot bind.
             answer = _failure("ProgrammingError", str(error))
+        except MemoryError:
+            answer = _failure("OperationalError", "out of memory: the statement needs more than the database may use")
         if error_text := answer.get("message"):
             self._ledger.record("error", connection=self._number, detail=f"{answer['error']}: {error_text}")
         return answer | self._transaction()
@@ -263,9 +317,9 @@ class _Session:
             self._ledger.record("refused", connection=self._number, detail=sql)
             return _failure("ProgrammingError", _NOT_BORROWED)
         self._ledger.record(kind, connection=self._number, detail=sql, params=parameters[:20])
-        for gate in self._witness.gates:
-            if gate.holds(sql):
-                await gate.wait()
+        # Asked anew after each wait, since gates come and go meanwhile.
+        while gate := next((gate for gate in self._witness.gates if gate.holds(sql)), None):
+            await gate.wait()
         if fault := self._witness.faults.next_statement(sql):
             error, text, delay = fault
             if delay:
@@ -288,30 +342,31 @@ class _Session:
         return {"ok": True}
 
     async def _close_real(self) -> None:
-        with contextlib.suppress(ValueError):
-            await self._real.interrupt()
-        # Shielded: a cancelled session must not leave the real connection's thread behind.
-        await asyncio.shield(self._real.close())
+        if self._opening is None:
+            return
+        self._over.set()
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close_after(self._opening))
+            self._witness.closes(self._closing)
+        # Shielded, as the opening is: a cancelled session must not leave the real connection's thread behind.
+        await asyncio.shield(self._closing)
+
+    async def _close_after(self, opening: asyncio.Future[aiosqlite.Connection]) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            await close_soon(await opening)
 
 
 async def _result(cursor: aiosqlite.Cursor) -> Message:
-    answer: Message = {"ok": True, "lastrowid": cursor.lastrowid, "rowcount": cursor.rowcount}
     if cursor.description is None:
-        return answer
-    rows: list[list[Any]] = []
-    size = 0
-    while chunk := await cursor.fetchmany(200):
-        for row in chunk:
-            packed = wire.pack_row(row)
-            size += sum(len(cell) if isinstance(cell, str) else 8 for cell in packed)
-            rows.append(packed)
-        if size > wire.MAX_MESSAGE:
-            return _failure("DataError", "the answer is over 1 MiB; fetch fewer rows at once")
-    return answer | {"columns": [column[0] for column in cursor.description], "rows": rows}
+        return {"ok": True, "lastrowid": cursor.lastrowid, "rowcount": cursor.rowcount}
+    columns = [column[0] for column in cursor.description]
+    rows = [wire.pack_row(row) for row in await cursor.fetchall()]
+    # Read only now: sqlite3 counts the rows of RETURNING as they are fetched.
+    return {"ok": True, "lastrowid": cursor.lastrowid, "rowcount": cursor.rowcount, "columns": columns, "rows": rows}
 
 
-def _failure(error: str, message: str, code: int | None = None) -> Message:
-    return {"error": error, "message": message or error, "code": code}
+def _failure(error: str, message: str) -> Message:
+    return {"error": error, "message": message or error}
 
 
 def _text(message: Message) -> str:

@@ -1,9 +1,10 @@
-"""Serves the learner's app in a lab: imports their file, runs uvicorn on a Unix socket, obeys the judge."""
+"""Serves the learner's app in a lab: imports their file, runs uvicorn on it, obeys the judge."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
+import socket
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
@@ -79,15 +80,15 @@ class Lab:
         control: the line to the judge.
         folder: the learner's files.
         entry: `module:attribute` of the app.
-        http: the path of the Unix socket to serve on.
+        listener: the socket to serve on.
     """
 
-    def __init__(self, control: Control, blame: Blame, folder: str, entry: str, http: str) -> None:
+    def __init__(self, control: Control, blame: Blame, folder: str, entry: str, listener: socket.socket) -> None:
         self._control = control
         self._blame = blame
         self._folder = folder
         self._entry = entry
-        self._http = http
+        self._listener = listener
         self._clock = Clock()
         self._setup = LabSetup(control, blame)
 
@@ -126,7 +127,6 @@ class Lab:
             return
         config = uvicorn.Config(
             _Watched(app, self._control, self._blame),
-            uds=self._http,
             log_config=None,
             access_log=False,
             loop="asyncio",
@@ -136,7 +136,7 @@ class Lab:
         )
         server = _Server(config, lambda: self._control.say("ready"))
         try:
-            await server.serve()
+            await server.serve(sockets=[self._listener])
         except SystemExit:
             self._control.say("startup_failed")
         else:

@@ -1,7 +1,8 @@
 """The database driver of a lab: `sqlite3` connections that run at the witness.
 
 `Driver.install` puts its `connect` in the place of `sqlite3.connect`, which aiosqlite calls from its worker
-thread; aiosqlite and `databases` run on it unchanged. A connection is one Unix socket to the witness. Rows that
+thread; aiosqlite and `databases` run on it unchanged. A connection is one Unix socket to the witness, which
+hands it out through the door that the lab was born with: a lab can reach no socket by its path. Rows that
 come back are replayed through a local `SELECT`, so that row factories, `description` and iteration are
 sqlite3's own. What cannot work this way raises `sqlite3.NotSupportedError`.
 """
@@ -11,8 +12,9 @@ from __future__ import annotations
 import socket
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NoReturn
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NoReturn, Self
 
 from poolkit import wire
 from poolkit.errors import WireFault
@@ -33,19 +35,13 @@ _ERRORS: dict[str, type[Exception]] = {
         "NotSupportedError",
     )
 }
-_MAX_VARIABLES = 32_000  # SQLite's own limit for one statement is 32 766
 
 
 class Link:
     """One connection to the witness: send a message, get the answer."""
 
-    def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        try:
-            self._socket.connect(path)
-        except OSError as error:
-            self._socket.close()
-            raise sqlite3.OperationalError("unable to open database file") from error
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
         self._file = self._socket.makefile("rb")
         # A mark comes from the event loop's thread, a statement from aiosqlite's.
         self._lock = threading.Lock()
@@ -81,60 +77,63 @@ class Connection(sqlite3.Connection):
 
     pooled = False
 
-    def __init__(
-        self, link: Link, opening: Mapping[str, Any], *, check_same_thread: bool, cached_statements: int
-    ) -> None:
-        super().__init__(
-            ":memory:",
-            isolation_level=None,
-            check_same_thread=check_same_thread,
-            cached_statements=cached_statements,
-        )
+    def __init__(self, link: Link, opening: Mapping[str, Any], timeout: float, **settings: Any) -> None:  # noqa: ANN401
+        # sqlite3 itself judges the settings. No statement that runs here begins a transaction, at any level.
+        super().__init__(":memory:", timeout, **settings)
         self._link: Link | None = link
-        self._thread = threading.get_ident() if check_same_thread else None
-        self._level: str | None = opening["isolation_level"]
         self._in_transaction = False
         self._changes = 0
-        self._call(opening)
+        self._replaying = _serve_cells(super().create_function)
+        try:
+            self._call({**opening, "timeout": float(timeout), "isolation_level": super().isolation_level})
+        except BaseException:
+            super().close()
+            raise
 
     def mark(self, kind: Literal["borrow", "return"], **details: object) -> None:
         """Tell the witness that the pool lends or takes back this connection."""
         if self._link is not None:
             self._link.call({"op": "mark", "kind": kind, **details})
 
+    def _admit(self) -> None:
+        """Refuse a closed connection and another thread, in sqlite3's own words."""
+        super().commit()
+
     def _call(self, message: Mapping[str, Any]) -> wire.Message:
-        if self._link is None:
-            raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
-        if self._thread not in (None, threading.get_ident()):
-            raise sqlite3.ProgrammingError("SQLite objects created in a thread can only be used in that same thread.")
+        self._admit()
+        assert self._link is not None
         answer = self._link.call(message)
         self._in_transaction = answer.get("in_transaction") is True
         self._changes = answer.get("total_changes", self._changes)
         if "error" in answer:
             error = _ERRORS.get(answer["error"], sqlite3.DatabaseError)(answer["message"])
-            error.sqlite_errorcode = answer.get("code")  # type: ignore[attr-defined]  # as sqlite3 sets it
+            if answer.get("code") is not None:
+                vars(error).update(sqlite_errorcode=answer["code"], sqlite_errorname=answer["name"])
             raise error
         return answer
 
     @property
     def in_transaction(self) -> bool:
-        return self._in_transaction
+        # Nothing is open here; sqlite3's own property is asked because it refuses a closed connection.
+        return super().in_transaction or self._in_transaction
 
     @property
     def total_changes(self) -> int:
-        return self._changes
+        return super().total_changes + self._changes
 
     @property
     def isolation_level(self) -> Any:  # noqa: ANN401  (one of sqlite3's levels, or None)
-        return self._level
+        return super().isolation_level
 
     @isolation_level.setter
     def isolation_level(self, value: object) -> None:
-        if value != self._level:
+        if value != super().isolation_level:
             _unsupported("changing isolation_level; give it to connect()")
 
     def cursor(self, factory: Any = None) -> Any:  # noqa: ANN401  (as in typeshed)
-        return super().cursor(Cursor if factory is None else factory)
+        if factory not in (None, sqlite3.Cursor, Cursor):
+            _unsupported("a cursor factory")
+        return super().cursor(Cursor)
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:  # noqa: ANN401  (as in typeshed)
         cursor: sqlite3.Cursor = self.cursor()
@@ -149,19 +148,22 @@ class Connection(sqlite3.Connection):
         return cursor.executescript(sql_script)
 
     def commit(self) -> None:
-        if self._in_transaction or self._link is None:
+        self._admit()
+        if self._in_transaction:
             self._call({"op": "commit"})
 
     def rollback(self) -> None:
-        if self._in_transaction or self._link is None:
+        self._admit()
+        if self._in_transaction:
             self._call({"op": "rollback"})
 
     def interrupt(self) -> None:
         """Does nothing: the witness bounds every statement itself."""
 
     def close(self) -> None:
-        link, self._link = self._link, None
-        if link is not None:
+        if self._link is not None:
+            self._admit()
+            link, self._link = self._link, None
             try:
                 link.call({"op": "close"})
             except sqlite3.OperationalError:
@@ -171,14 +173,19 @@ class Connection(sqlite3.Connection):
                 link.close()
         super().close()
 
-    def __enter__(self) -> Connection:
-        return self
+    def __enter__(self) -> Self:
+        return super().__enter__()
 
     def __exit__(self, exc_type: object, exc: object, tb: object) -> Literal[False]:
-        if exc_type is None:
-            self.commit()
-        else:
+        if exc_type is not None:
             self.rollback()
+            return False
+        try:
+            self.commit()
+        except sqlite3.Error:
+            # As sqlite3 does, so that a commit that failed leaves no transaction open.
+            self.rollback()
+            raise
         return False
 
     def _not_supported(self, *_: object, **__: object) -> NoReturn:
@@ -201,7 +208,7 @@ class Cursor(sqlite3.Cursor):
 
     _rowcount = -1
     _lastrowid: int | None = None
-    _spill: str | None = None
+    _rows: Sequence[tuple[Value, ...]] = ()
 
     @property
     def rowcount(self) -> int:
@@ -223,47 +230,67 @@ class Cursor(sqlite3.Cursor):
     def _run(self, message: Mapping[str, Any]) -> Cursor:
         connection = self.connection
         assert isinstance(connection, Connection)
+        # Drops the rows of the statement before; sqlite3 itself refuses a closed cursor and another thread.
+        super().execute("")
+        self._rowcount = -1
+        self._rows = ()
         answer = connection._call(message)
-        self._rowcount = answer.get("rowcount", -1)
-        self._lastrowid = answer.get("lastrowid")
-        if self._spill is not None:
-            super().execute(f'DROP TABLE "{self._spill}"')
-            self._spill = None
+        self._rowcount = answer["rowcount"]
+        if answer["lastrowid"] is not None:
+            self._lastrowid = answer["lastrowid"]
         if "columns" in answer:
-            self._replay(answer["columns"], [wire.unpack_row(row) for row in answer["rows"]])
-        else:
-            super().execute("")
+            self._rows = [wire.unpack_row(row) for row in answer["rows"]]
+            connection._replaying[id(self)] = self
+            self._replay(answer["columns"])
         return self
 
-    def _replay(self, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
+    def _replay(self, columns: Sequence[str]) -> None:
         names = ['"' + name.replace('"', '""') + '"' for name in columns]
-        if not rows:
-            super().execute(f"SELECT {', '.join(f'NULL AS {name}' for name in names)} WHERE 0")
-            return
-        marks = f"({', '.join('?' * len(names))})"
-        chosen = ", ".join(f"column{place} AS {name}" for place, name in enumerate(names, 1))
-        if len(rows) * len(names) <= _MAX_VARIABLES:
-            values = [value for row in rows for value in row]
-            super().execute(f"SELECT {chosen} FROM (VALUES {', '.join([marks] * len(rows))})", values)
-            return
-        self._spill = f"spill{id(self)}"
-        places = ", ".join(f"column{place}" for place in range(1, len(names) + 1))
-        super().execute(f'CREATE TEMP TABLE "{self._spill}" ({places})')
-        super().executemany(f'INSERT INTO "{self._spill}" VALUES {marks}', rows)
-        super().execute(f'SELECT {chosen} FROM "{self._spill}" ORDER BY rowid')
+        cells = ", ".join(f"poolkit_cell(cursor, i, {place}) AS {name}" for place, name in enumerate(names))
+        super().execute(
+            "WITH RECURSIVE rows(cursor, i) AS (SELECT ?, 0 UNION ALL SELECT cursor, i + 1 FROM rows LIMIT ?)"
+            f" SELECT {cells} FROM rows",
+            (id(self), len(self._rows)),
+        )
+
+
+def _serve_cells(create_function: Callable[..., None]) -> weakref.WeakValueDictionary[int, Cursor]:
+    """Let the local SQL ask for the cells that came over the wire; return where cursors put themselves for that.
+
+    A function has no limit on how many values it gives, and leaves nothing to clean up when a cursor is dropped.
+    """
+    replaying: weakref.WeakValueDictionary[int, Cursor] = weakref.WeakValueDictionary()
+    create_function("poolkit_cell", 3, lambda cursor, row, column: replaying[cursor]._rows[row][column])
+    return replaying
 
 
 class Driver:
     """Connects to one witness.
 
     Args:
-        path: the witness's Unix socket.
+        door: a Unix socket; for each byte that goes out, the witness sends back a connection to itself.
         token: what lets this driver in.
     """
 
-    def __init__(self, path: str, token: str) -> None:
-        self._path = path
+    def __init__(self, door: socket.socket, token: str) -> None:
+        self._door = door
         self._token = token
+
+    def dial(self) -> socket.socket:
+        """Return a new socket to the witness.
+
+        Raises:
+            sqlite3.OperationalError: the witness gives none.
+        """
+        try:
+            self._door.sendall(b"?")
+            # Threads may take each other's; one is as good as another.
+            _, descriptors, _, _ = socket.recv_fds(self._door, 1, 1)
+        except OSError:
+            descriptors = []
+        if not descriptors:
+            raise sqlite3.OperationalError("unable to open database file")
+        return socket.socket(fileno=descriptors[0])
 
     def install(self) -> None:
         """Put `connect` in the place of `sqlite3.connect`."""
@@ -285,6 +312,7 @@ class Driver:
         Raises:
             sqlite3.OperationalError: the database refuses it.
             sqlite3.NotSupportedError: `detect_types`, or a `factory` that is not of this module.
+            TypeError, ValueError: a setting that sqlite3 does not take either.
         """
         if detect_types:
             _unsupported("detect_types; convert values in your own code")
@@ -295,13 +323,18 @@ class Driver:
             "op": "open",
             "token": self._token,
             "database": _path_text(database),
-            "isolation_level": isolation_level,
-            "timeout": timeout,
             "pooled": factory.pooled,
         }
-        link = Link(self._path)
+        link = Link(self.dial())
         try:
-            return factory(link, opening, check_same_thread=check_same_thread, cached_statements=cached_statements)
+            return factory(
+                link,
+                opening,
+                timeout,
+                isolation_level=isolation_level,
+                check_same_thread=check_same_thread,
+                cached_statements=cached_statements,
+            )
         except BaseException:
             link.close()
             raise
@@ -323,29 +356,33 @@ def _sql(sql: object) -> str:
     return sql
 
 
-def _bind(parameters: object) -> Any:  # noqa: ANN401  (JSON)
+def _bind(parameters: Any) -> Any:  # noqa: ANN401  (anything; JSON)
     if isinstance(parameters, Mapping):
-        return {str(name): wire.pack_value(_adapt(value)) for name, value in parameters.items()}
-    if isinstance(parameters, Iterable) and not isinstance(parameters, (str, bytes)):
-        return [wire.pack_value(_adapt(value)) for value in parameters]
+        values = enumerate(parameters.items(), 1)
+        return {str(name): wire.pack_value(_adapt(value, place)) for place, (name, value) in values}
+    if hasattr(parameters, "__getitem__"):  # what sqlite3 takes for a sequence, text included
+        return [wire.pack_value(_adapt(value, place)) for place, value in enumerate(parameters, 1)]
     raise sqlite3.ProgrammingError("parameters are of unsupported type")
 
 
-def _adapt(value: object) -> Value:
+def _adapt(value: Any, place: int) -> Value:  # noqa: ANN401  (anything)
     """Turn a Python value into one that SQLite stores, by the adapters that sqlite3 knows."""
-    if value is None or type(value) in (int, float, str, bytes):
-        return value  # type: ignore[return-value]  # one of the types above
-    if isinstance(value, (bytearray, memoryview)):
-        return bytes(value)
-    adapted = value
-    if not isinstance(value, (int, float, str)):
-        try:
-            adapted = sqlite3.adapt(value)  # type: ignore[call-overload]  # typeshed asks for a protocol
-        except sqlite3.ProgrammingError:
-            raise sqlite3.ProgrammingError(
-                f"Error binding parameter: type '{type(value).__name__}' is not supported"
-            ) from None
-    for plain in (int, float, str, bytes):
-        if isinstance(adapted, plain):
-            return plain(adapted)  # type: ignore[arg-type]  # of that very type, less a subclass
-    return None
+    if type(value) not in (int, float, str):
+        value = sqlite3.adapt(value, sqlite3.PrepareProtocol, value)
+    # The base's own conversion: a subclass, such as an enum of texts, may say something else.
+    match value:
+        case None:
+            return None
+        case int():
+            if not -(1 << 63) <= value < 1 << 63:
+                raise OverflowError("Python int too large to convert to SQLite INTEGER")
+            return int.__int__(value)
+        case float():
+            return float.__float__(value)
+        case str():
+            return str.__str__(value)
+    try:
+        return memoryview(value).tobytes()
+    except TypeError:
+        problem = f"Error binding parameter {place}: type '{type(value).__name__}' is not supported"
+        raise sqlite3.ProgrammingError(problem) from None

@@ -125,7 +125,7 @@ class _Host:
 
             self._readable = readable_paths([Path(folder) for folder in command["folders"]])
         elif command["command"] == "fork":
-            descriptors, self._descriptors = self._descriptors[:2], self._descriptors[2:]
+            descriptors, self._descriptors = self._descriptors[:3], self._descriptors[3:]
             self._fork(command, descriptors)
         elif command["command"] == "kill":
             for pid, lab in self._labs.items():
@@ -154,15 +154,15 @@ class _Host:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        control, output = descriptors
+        control, output, door = descriptors
         os.dup2(output, 1)
         os.dup2(output, 2)
         self._selector.close()
         for end in (*self._close_in_child, self._judge):
             end.close()
         os.close(output)
-        _close_all_but({0, 1, 2, control})
-        run_lab(command, control, self._readable)
+        _close_all_but({0, 1, 2, control, door})
+        run_lab(command, socket.socket(fileno=control), socket.socket(fileno=door), self._readable)
 
     def _reap(self) -> None:
         while True:
@@ -203,8 +203,14 @@ def _close_all_but(kept: set[int]) -> None:
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))
 
 
-def run_lab(command: dict[str, Any], control_descriptor: int, readable: list[str]) -> None:
-    """Be one lab: shut the process in, serve the learner's app, end."""
+def run_lab(command: dict[str, Any], line: socket.socket, door: socket.socket, readable: list[str]) -> None:
+    """Be one lab: shut the process in, serve the learner's app, end.
+
+    Args:
+        line: the socket that the judge's commands come from.
+        door: the socket that connections to the database come from.
+        readable: the paths that Python needs to read.
+    """
     from poolkit.lab.app import Lab
     from poolkit.lab.blame import Blame
     from poolkit.lab.control import Control
@@ -215,17 +221,18 @@ def run_lab(command: dict[str, Any], control_descriptor: int, readable: list[str
         import ctypes
 
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    control = Control(socket.socket(fileno=control_descriptor))
-    scratch, code = command["scratch"], command["code"]
+    control, code = Control(line), command["code"]
     os.environ.clear()
-    os.environ.update(PATH="/usr/bin:/bin", HOME=scratch, TMPDIR=scratch, LANG="C.UTF-8")
+    os.environ.update(PATH="/usr/bin:/bin", HOME=code, LANG="C.UTF-8")
     tempfile.tempdir = None
     os.chdir(code)
     sys.argv = ["uvicorn", command["entry"]]
-    held = apply(readable, code, scratch, Limits(**command["limits"]))
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(command["http"])  # now, since a lab can make neither files nor sockets
+    held = apply(readable, code, Limits(**command["limits"]))
     control.say("shut_in", layers=held)
-    Driver(command["database"], command["token"]).install()
-    Lab(control, Blame(code, command["names"]), code, command["entry"], command["http"]).run()
+    Driver(door, command["token"]).install()
+    Lab(control, Blame(code, command["names"]), code, command["entry"], listener).run()
     sys.stdout.flush()
     sys.stderr.flush()
     # As an interpreter that ends does: a connection that was never closed keeps its thread, and so the process.

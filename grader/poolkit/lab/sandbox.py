@@ -63,13 +63,14 @@ def _grant(path: Path, closed: Sequence[Path], paths: list[str]) -> None:
         paths.append(str(path))
 
 
-def apply(readable: Sequence[str], code: str, scratch: str, limits: Limits) -> list[str]:
+def apply(readable: Sequence[str], code: str, limits: Limits) -> list[str]:
     """Shut this process in, and return the names of the layers that hold.
+
+    It can write nowhere: no limit bounds how many files a process makes, and every file would have to be removed.
 
     Args:
         readable: what `readable_paths` returned.
         code: the folder of the learner's files, readable.
-        scratch: the lab's own folder, writable.
     """
     held = ["session"]
     with contextlib.suppress(PermissionError):
@@ -80,11 +81,11 @@ def apply(readable: Sequence[str], code: str, scratch: str, limits: Limits) -> l
     if sys.platform != "linux":
         return held
     libc = ctypes.CDLL(None, use_errno=True)
-    # The filter of system calls closes every socket but Unix ones; where there is none, a namespace does.
+    # The filter of system calls lets no socket be made; where there is none, a namespace keeps the network away.
     own_network = not seccomp.available() and os.geteuid() == 0 and libc.unshare(_CLONE_NEWNET) == 0
     if _drop_capabilities(libc):
         held.append("capabilities")
-    held += _landlock(readable, code, scratch)
+    held += _landlock(readable, code)
     if seccomp.available():
         with contextlib.suppress(OSError):
             libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
@@ -116,7 +117,7 @@ def _drop_capabilities(libc: ctypes.CDLL) -> bool:
     return bool(libc.capset(header, nothing) == 0)
 
 
-def _landlock(readable: Sequence[str], code: str, scratch: str) -> list[str]:
+def _landlock(readable: Sequence[str], code: str) -> list[str]:
     try:
         import landlockpy as landlock
     except ImportError:
@@ -137,7 +138,6 @@ def _landlock(readable: Sequence[str], code: str, scratch: str) -> list[str]:
             for path in _DEVICES:
                 with contextlib.suppress(FileNotFoundError):
                     rules.allow_path(path, on_file | files.WRITE_FILE)
-            rules.allow_path(scratch, landlock.fs_for_abi(abi) & ~files.EXECUTE)
             rules.restrict()
     except landlock.LandlockError:
         return []

@@ -1,0 +1,35 @@
+# misconception: outside-the-pool
+# caught by: serves-from-the-pool
+"""A small shop: its front page says how many items there are. Run it with `uvicorn app:app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiosqlite
+from databases import Database
+from fastapi import FastAPI
+
+import poolkit.sqlite_pool  # lets Database pool SQLite: sqlite+pool://
+
+database = Database("sqlite+pool:///shop.db", min_size=4)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """What stands before `yield` runs at startup, what stands after it at shutdown."""
+    await database.connect()
+    yield
+    await database.disconnect()
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/")
+async def read_shop() -> dict[str, Any]:
+    """Return how many items the shop has."""
+    async with aiosqlite.connect("shop.db") as connection:
+        async with connection.execute("SELECT count(*) FROM items") as cursor:
+            row = await cursor.fetchone()
+    return {"items": row[0]}

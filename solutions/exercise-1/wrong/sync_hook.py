@@ -1,0 +1,32 @@
+# misconception: not-awaited
+# caught by: starts-full
+"""A small shop: its front page says how many items there are. Run it with `uvicorn app:app`."""
+
+from typing import Any
+
+from databases import Database
+from fastapi import FastAPI
+
+import poolkit.sqlite_pool  # lets Database pool SQLite: sqlite+pool://
+
+database = Database("sqlite+pool:///shop.db", min_size=4)
+
+app = FastAPI()
+
+
+@app.on_event("startup")
+def fill_the_pool() -> None:
+    """Open the pool."""
+    database.connect()
+
+
+@app.on_event("shutdown")
+async def empty_the_pool() -> None:
+    """Close the pool."""
+    await database.disconnect()
+
+
+@app.get("/")
+async def read_shop() -> dict[str, Any]:
+    """Return how many items the shop has."""
+    return {"items": await database.fetch_val("SELECT count(*) FROM items")}

@@ -1,0 +1,42 @@
+# right: closes each pool twice, which is harmless
+"""A small shop with an archive: its front page counts items and orders. Run it with `uvicorn app:app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from databases import Database
+from fastapi import FastAPI
+
+import poolkit.sqlite_pool  # lets Database pool SQLite: sqlite+pool://
+
+database = Database("sqlite+pool:///shop.db", min_size=4)
+archive = Database("sqlite+pool:///archive.db", min_size=2)
+
+
+async def close_everything() -> None:
+    """Close both pools; closing a closed pool changes nothing."""
+    for pool in (archive, database):
+        await pool.disconnect()
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Fill both pools at startup, empty them at shutdown."""
+    async with database, archive:
+        try:
+            yield
+        finally:
+            await close_everything()
+            await close_everything()
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/")
+async def read_shop() -> dict[str, Any]:
+    """Return how many items the shop has, and how many orders the archive."""
+    items = await database.fetch_val("SELECT count(*) FROM items")
+    orders = await archive.fetch_val("SELECT count(*) FROM orders")
+    return {"items": items, "orders": orders}

@@ -1,0 +1,42 @@
+# right: a dependency lends the connection to the route
+"""A small shop: one route that shows an item. Run it with `uvicorn app:app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from databases import Database
+from databases.core import Connection
+from fastapi import Depends, FastAPI, HTTPException
+
+import poolkit.sqlite_pool  # lets Database pool SQLite: sqlite+pool://
+
+database = Database("sqlite+pool:///shop.db", min_size=4)
+
+QUERY = "SELECT id, name, price_cents FROM items WHERE id = :id"
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Fill the pool at startup, empty it at shutdown."""
+    await database.connect()
+    yield
+    await database.disconnect()
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+async def get_connection() -> AsyncIterator[Connection]:
+    """Lend a connection to a route."""
+    async with database.connection() as connection:
+        yield connection
+
+
+@app.get("/items/{item_id}")
+async def read_item(item_id: int, connection: Annotated[Connection, Depends(get_connection)]) -> dict[str, Any]:
+    """Return one item, or 404 when there is none."""
+    row = await connection.fetch_one(QUERY, {"id": item_id})
+    if row is None:
+        raise HTTPException(404, "no such item")
+    return dict(row._mapping)

@@ -1,0 +1,35 @@
+# right: fetch_val for each column: three short borrows, one after the other
+"""A small shop: one route that shows an item. Run it with `uvicorn app:app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from databases import Database
+from fastapi import FastAPI, HTTPException
+
+import poolkit.sqlite_pool  # lets Database pool SQLite: sqlite+pool://
+
+database = Database("sqlite+pool:///shop.db", min_size=4)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Fill the pool at startup, empty it at shutdown."""
+    await database.connect()
+    yield
+    await database.disconnect()
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/items/{item_id}")
+async def read_item(item_id: int) -> dict[str, Any]:
+    """Return one item, or 404 when there is none."""
+    values = {"id": item_id}
+    name = await database.fetch_val("SELECT name FROM items WHERE id = :id", values)
+    if name is None:
+        raise HTTPException(404, "no such item")
+    price = await database.fetch_val("SELECT price_cents FROM items WHERE id = :id", values)
+    return {"id": item_id, "name": name, "price_cents": price}
