@@ -111,6 +111,9 @@ class Report:
             return Status.GRADER_FAULT
         if self.error:
             return Status.ERROR
+        if found <= {Status.NOT_REACHED}:
+            # Nothing was judged, and nothing of the learner's is to blame for that.
+            return Status.GRADER_FAULT
         if Status.TAMPERING in found:
             return Status.TAMPERING
         return Status.PASS if found == {Status.PASS} else Status.FAIL

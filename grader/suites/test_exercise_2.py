@@ -69,7 +69,10 @@ async def test_closes_everything(lab: Lab) -> None:
     asked = await _shut_down(lab)
     stopped = lab.ledger.of("stopped")
     lost = lab.ledger.of("lost")
-    expected = f"The shutdown closes all of the {count(total, 'connection')}, and is over when they are closed."
+    expected = (
+        f"The shutdown closes all of the {count(total, 'connection')} ({SIZE} in each pool in this check), "
+        "and is over when they are closed."
+    )
     expect(
         bool(stopped),
         expected=expected,

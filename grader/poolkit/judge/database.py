@@ -133,7 +133,8 @@ def guarded(path: str, over: threading.Event, meter: Meter, **settings: Any) -> 
     """Return a guarded connection to await; the settings are those of `sqlite3.connect`."""
     connection = aiosqlite.connect(path, factory=partial(GuardedConnection, over=over, meter=meter), **settings)
     # So that a statement that does not end keeps no process from ending. Before aiosqlite 0.22 it was the thread.
-    getattr(connection, "_thread", connection).daemon = True
+    thread: Any = getattr(connection, "_thread", connection)
+    thread.daemon = True
     return connection
 
 

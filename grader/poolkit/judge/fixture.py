@@ -8,7 +8,7 @@ import random
 import sqlite3
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from poolkit.judge.process import LabProcess, app_error
 from poolkit.report import AppError
 
 MAX_BODY = 1 << 20
+MAX_POOL = 1_000_000
+"""The largest `min_size` that a lab is believed to have claimed in earnest."""
 _HEADER = "x-poolkit-request"
 
 
@@ -60,7 +62,7 @@ class Lab:
         self.process = process
         self.random = random
         self.patience = patience
-        self._client: httpx.AsyncClient | None = None
+        self._transport: httpx.AsyncHTTPTransport | None = None
         self._requests = 0
         self._calls: set[asyncio.Task[Answer]] = set()
 
@@ -83,7 +85,7 @@ class Lab:
     def pool_size(self) -> int:
         """The `min_size` of all the pools that the app opened, added up; 0 when it opened none."""
         sizes = [claim.get("min_size") for claim in self.process.claims if claim["event"] == "pool"]
-        return sum(size for size in sizes if isinstance(size, int) and size > 0)
+        return sum(size for size in sizes if isinstance(size, int) and 0 < size <= MAX_POOL)
 
     # --- the app's life ---
 
@@ -191,8 +193,13 @@ class Lab:
         """Send a request without waiting for it; cancel the task to hang up on the app."""
         task = asyncio.get_running_loop().create_task(self.request(method, path, body=body))
         self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        task.add_done_callback(self._call_ended)
         return task
+
+    def _call_ended(self, call: asyncio.Task[Answer]) -> None:
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()  # asked for, so that asyncio does not complain of one that no check waits for
 
     async def _exchange(self, method: str, path: str, body: object) -> Answer:
         self._requests += 1
@@ -217,10 +224,12 @@ class Lab:
             self.ledger.answered(number, status=status, detail=outcome)
 
     async def _fetch(self, number: int, method: str, path: str, body: object) -> Answer:
-        if self._client is None:
-            self._client = _client(self.process.http_path)
+        if self._transport is None:
+            self._transport = _transport(self.process.http_path)
         headers = {_HEADER: str(number), "accept-encoding": "identity"}
-        async with self._client.stream(method, path, json=body, headers=headers) as response:
+        request = httpx.Request(method, f"http://lab{path}", json=body, headers=headers)
+        response = await self._transport.handle_async_request(request)
+        async with aclosing(response):
             content = bytearray()
             async for chunk in response.aiter_raw():
                 content += chunk
@@ -262,13 +271,16 @@ class Lab:
         """Run a statement on the exercise's database, past the app; return its rows.
 
         Raises:
-            CheckFailed: the app holds the database's lock.
+            CheckFailed: the app holds the database's lock, or has made something else of the database.
         """
         try:
             return await self.process.witness.files.fetch(statement, parameters)
-        except sqlite3.OperationalError as error:
+        except (sqlite3.Error, MemoryError) as error:
             if "locked" not in str(error):
-                raise
+                raise CheckFailed(
+                    "The database's tables stay as the exercise made them.",
+                    f"A statement of the check's own failed: {str(error) or 'out of memory'}.",
+                ) from None
             raise CheckFailed(
                 "No transaction stays open when the app is idle.",
                 "A transaction of the app's still holds the database's lock.",
@@ -288,9 +300,9 @@ class Lab:
             call.cancel()
         if self._calls:
             await asyncio.wait(list(self._calls))
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        if self._transport is not None:
+            await self._transport.aclose()
+            self._transport = None
 
     async def close(self) -> None:
         """End the lab, whatever state it is in."""
@@ -298,10 +310,10 @@ class Lab:
         await self.process.dispose()
 
 
-def _client(path: Path) -> httpx.AsyncClient:
+def _transport(path: Path) -> httpx.AsyncHTTPTransport:
+    # Without httpx's client around it, which would read a lab's cookies and redirects.
     # Nothing here speaks TLS; a context of our own saves httpx from reading every certificate of the machine.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # A connection for each request: uvicorn hangs up after an exception, which a reused one would trip over.
     limits = httpx.Limits(max_connections=500, max_keepalive_connections=0)
-    transport = httpx.AsyncHTTPTransport(uds=str(path), verify=context, limits=limits)
-    return httpx.AsyncClient(transport=transport, base_url="http://lab", timeout=None, trust_env=False)
+    return httpx.AsyncHTTPTransport(uds=str(path), verify=context, limits=limits, trust_env=False)

@@ -58,7 +58,12 @@ class Host:
                 stderr=subprocess.PIPE,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
-                env={name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ},
+                env={
+                    **{name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ},
+                    # Each connection has a thread; glibc would reserve 64 MiB for each of them, out of the limit
+                    # that a lab's memory has.
+                    "MALLOC_ARENA_MAX": "2",
+                },
             )
 
     def forbid(self, folders: Sequence[Path]) -> None:

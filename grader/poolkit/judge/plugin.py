@@ -20,7 +20,7 @@ from poolkit.judge.checks import CheckFailed, CheckInfo, NeverRan
 from poolkit.judge.explain import rows_around
 from poolkit.judge.fixture import Lab
 from poolkit.judge.host import Host
-from poolkit.judge.ledger import MAX_EVENTS
+from poolkit.judge.ledger import MAX_EVENTS, LedgerFull
 from poolkit.judge.process import LabPlan, LabProcess
 from poolkit.judge.schedule import Schedule
 from poolkit.judge.supply import LabSupply
@@ -265,7 +265,7 @@ class JudgePlugin:
         if process and (broken := process.tampering + process.witness.tampering):
             outcome.status = Status.TAMPERING
             outcome.failure = CheckFailed("The lab and the judge keep to their protocol.", broken[0] + ".")
-        elif process and process.witness.flooded:
+        elif process and (process.witness.flooded or isinstance(error, LedgerFull)):
             outcome.status = Status.FAIL
             outcome.failure = CheckFailed(
                 "A request takes a handful of statements.",

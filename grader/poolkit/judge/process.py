@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,6 @@ from typing import Any
 
 from poolkit import wire
 from poolkit.errors import HostFault, WireFault
-from poolkit.events import Location
 from poolkit.judge.controls import Faults
 from poolkit.judge.database import DatabaseFiles
 from poolkit.judge.host import Host
@@ -25,6 +25,8 @@ from poolkit.wire import Message
 MAX_OUTPUT = 64 << 10
 """How many bytes of a lab's prints are kept."""
 MAX_CLAIMS = 20_000
+MAX_CLAIMED = 4 << 20
+"""How many bytes all the claims of a lab may have."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ class LabProcess:
         self.kill()
         await self.until_ended(5.0)
         await self.witness.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
         tasks = [*self._tasks, *([self._follower] if self._follower else [])]
         for task in tasks:
             task.cancel()
@@ -157,8 +160,12 @@ class LabProcess:
     # --- what arrives ---
 
     async def _follow(self, reader: asyncio.StreamReader) -> None:
+        claimed = 0
         try:
             while line := await reader.readline():
+                claimed += len(line)
+                if claimed > MAX_CLAIMED:
+                    raise WireFault(f"more than {MAX_CLAIMED >> 20} MiB of claims")
                 self._take(wire.decode(line))
         except (WireFault, ValueError) as fault:
             self.tampering.append(f"the lab's control line broke the protocol: {fault}")
@@ -179,7 +186,7 @@ class LabProcess:
         match event:
             case "shut_in" if self.layers is None and isinstance(layers := message.get("layers"), list):
                 # The first claim of all, made before any line of the learner's ran.
-                self.layers = tuple(str(layer) for layer in layers)
+                self.layers = tuple(layer for layer in layers if isinstance(layer, str))
             case "waiting" if isinstance(tasks := message.get("tasks"), int):
                 self.ledger.waits(max(0, min(tasks, 1_000_000)))
             case "ready":
@@ -246,7 +253,8 @@ def describe_exit(code: int | None) -> str:
     if code < 0:
         import signal
 
-        return f"killed by {signal.Signals(-code).name}"
+        names = {number.value: number.name for number in signal.Signals}  # real-time signals have none
+        return f"killed by {names.get(-code, f'signal {-code}')}"
     return f"exit code {code}"
 
 
@@ -255,8 +263,9 @@ def app_error(claim: Message | None) -> AppError | None:
     error = claim.get("error") if claim else None
     if not isinstance(error, dict):
         return None
-    where: Location | None = _location(error.get("at"))
-    return AppError(str(error.get("type"))[:100], str(error.get("message"))[:500], where)
+    # Only what is text: even to spell out a deep or huge value could fail.
+    kind, text = (told if isinstance(told := error.get(name), str) else "" for name in ("type", "message"))
+    return AppError(kind[:100], text[:500], _location(error.get("at")))
 
 
 __all__ = ["HostFault", "LabPlan", "LabProcess", "app_error", "describe_exit"]

@@ -139,6 +139,8 @@ def _run_pytest(suite: Path, plugin: JudgePlugin) -> None:
         raise KeyboardInterrupt
     if not plugin.reports():
         raise GraderFault(plugin.fault or f"{suite}: the suite holds no check")
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and plugin.fault is None:
+        raise GraderFault(f"{suite}: pytest ended with exit code {int(code)} and judged nothing")
 
 
 @contextmanager

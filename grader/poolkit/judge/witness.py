@@ -1,7 +1,8 @@
 """The witness: the database server of a lab, inside the judge. What it answers is what really happened.
 
 It answers at a door, a socket that the lab was born with, and hands a new socket through it for each connection
-of the lab's driver. Behind each of them is one real aiosqlite connection, so transactions, locks and errors are SQLite's own. Every step goes into the ledger.
+of the lab's driver. Behind each of them is one real aiosqlite connection, so transactions, locks and errors are
+SQLite's own. Every step goes into the ledger.
 """
 
 from __future__ import annotations
@@ -199,6 +200,8 @@ class _Session:
                 await self._send({"ok": True})
                 return
             await self._send(await self._answer(message))
+            # A turn for everybody else, the judge's clock included, before the next of many that have arrived.
+            await asyncio.sleep(0)
 
     async def _open(self) -> bool:
         message = await self._receive()
@@ -246,7 +249,8 @@ class _Session:
         await self._writer.drain()
 
     async def _answer(self, message: Message) -> Message:
-        operation = self._operations.get(str(message.get("op")))
+        name = message.get("op")
+        operation = self._operations.get(name) if isinstance(name, str) else None
         if operation is None:
             raise WireFault("an unknown operation on the database's wire")
         try:

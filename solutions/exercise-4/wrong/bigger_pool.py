@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 
 import poolkit.sqlite_pool  # lets Database pool SQLite: sqlite+pool://
 
-database = Database("sqlite+pool:///shop.db", min_size=12)
+database = Database("sqlite+pool:///shop.db", min_size=8)
 
 ITEM = "SELECT id, name, price_cents, weight_grams, stock FROM items WHERE id = :id"
 DISCOUNT = "SELECT coalesce(max(percent), 0) FROM discounts WHERE item_id = :id AND from_quantity <= :quantity"
