@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 EXERCISE = "exercise-3"
-BARE = [sys.executable, "-m", "pytest", "-q", str(ROOT / "benchmarks" / "bare" / "test_exercise_3.py")]
+BARE = [sys.executable, "-m", "pytest", "-q", str(ROOT / "benchmarks" / "bare" / "test_bare_exercise_3.py")]
 
 
 def poolkit(*arguments: str) -> list[str]:

@@ -78,6 +78,12 @@ async def soon(awaitable: Awaitable[T]) -> T:
         return await awaitable
 
 
+async def turns() -> None:
+    """Let every task run as far as it can without waiting for a thread or for time."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 async def one(connection: aiosqlite.Connection, sql: str = "SELECT 1") -> Any:  # noqa: ANN401  (an SQL value)
     """The first value that a query yields."""
     async with connection.execute(sql) as cursor:
@@ -143,6 +149,7 @@ class Connects:
         self.database = database
         self.failing = failing
         self.calls = 0
+        self.made = 0
         self.refused = asyncio.Event()
         self._called = asyncio.Event()
         self._gates: dict[int, asyncio.Event] = {}
@@ -166,7 +173,9 @@ class Connects:
             # The pool deals with the error before anybody who waits for this event can run.
             self.refused.set()
             raise sqlite3.OperationalError(f"connect {number} refused")
-        return await aiosqlite.connect(self.database)
+        connection = await aiosqlite.connect(self.database)
+        self.made += 1
+        return connection
 
 
 # --- opening ---
@@ -605,6 +614,23 @@ async def test_a_failed_connect_strands_nobody(database: str) -> None:
         await pool.release(lent)
 
 
+async def test_a_failed_connect_is_told_to_nobody_who_has_another_coming(database: str) -> None:
+    """E3, W5: as long as enough connects are under way for all who wait, none hears of one that failed."""
+    watch = Watch()
+    connects = Connects(database, 2)
+    gates = connects.hold(2), connects.hold(3)
+    pool = SQLitePool(database, min_size=1, max_size=3, connect=connects, observer=watch)
+    async with pool, pool.connection():
+        first, second = await watch.queue_up(pool.acquire(), pool.acquire())
+        first.cancel()
+        await watch.queued(1)
+        gates[0].set()
+        await soon(connects.refused.wait())
+        assert not second.done()
+        gates[1].set()
+        await pool.release(await soon(second))
+
+
 async def test_a_connect_that_nobody_needs_any_more(database: str) -> None:
     """S1, W4: a connection whose waiter left while it was being opened is free for the next."""
     connects = Connects(database)
@@ -770,7 +796,7 @@ async def test_a_cancelled_statement_is_over_before_the_next_borrow(database: st
         assert await asyncio.to_thread(started.wait, DEADLINE)
         (waiter,) = await watch.queue_up(pool.acquire())
         inserting.cancel()
-        await asyncio.wait((inserting,), timeout=0)
+        await turns()
         assert not waiter.done()
         go_on.set()
         connection = await soon(waiter)
@@ -963,13 +989,14 @@ async def test_cancelled_twice_while_opening(database: str) -> None:
     opening = asyncio.create_task(pool.open())
     await connects.until(2)
     opening.cancel()
-    await asyncio.wait((opening,), timeout=0)
+    await turns()
     assert not opening.done()
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await soon(opening)
     gate.set()
     await soon(asyncio.wait(asyncio.all_tasks() - others))
+    assert connects.made == 2, "a connect was cancelled halfway"
     assert_no_worker_is_left()
 
 
@@ -1176,11 +1203,12 @@ async def test_closes_when_the_lifespan_is_cancelled(database: str) -> None:
         await soon(entered.wait())
         held = await pool.acquire()
         task.cancel()
-        await asyncio.wait((task,), timeout=0)
+        await turns()
         assert not task.done(), "it waits for what is borrowed"
         if times == 2:
             task.cancel()
             await asyncio.wait((task,))
+        assert await one(held) == 1
         await pool.release(held)
         with pytest.raises(asyncio.CancelledError):
             await soon(task)
@@ -1249,7 +1277,7 @@ async def test_closing_while_a_broken_connection_is_thrown_away(database: str) -
     releasing = asyncio.create_task(pool.release(await pool.acquire()))
     assert await asyncio.to_thread(entered.wait, DEADLINE)
     closing = asyncio.create_task(pool.close())
-    await asyncio.wait((closing,), timeout=0)
+    await turns()
     assert not closing.done()
     go_on.set()
     await soon(closing)
@@ -1288,7 +1316,7 @@ async def main():
     await pool.open()
     await pool.acquire()
     closing = asyncio.create_task(pool.close(3600))
-    await asyncio.wait((closing,), timeout=0)
+    await turns()
     assert not closing.done()
     closing.cancel()
 """,
@@ -1311,7 +1339,7 @@ async def main():
     opening = asyncio.create_task(SQLitePool(sys.argv[1], connect=Connects()).open())
     await reached.wait()
     opening.cancel()
-    await asyncio.wait((opening,), timeout=0)
+    await turns()
     opening.cancel()
 """,
 }
@@ -1376,8 +1404,8 @@ def test_wrong_loop_is_a_clear_error(database: str) -> None:
 
 
 def test_the_pool_of_a_loop_that_is_gone(database: str) -> None:
-    """K1, D10: a pool whose event loop has ended lends nothing, but can still be closed."""
-    pool = SQLitePool(database, min_size=2)
+    """K1, D10: a pool whose event loop has ended lends nothing, but can be closed, without a drain."""
+    pool = SQLitePool(database, min_size=2, close_timeout=DEADLINE * 2)
 
     async def leave_open() -> PooledConnection:
         await pool.open()
@@ -1387,7 +1415,7 @@ def test_the_pool_of_a_loop_that_is_gone(database: str) -> None:
         for attempt in (pool.open(), pool.acquire(), pool.release(held)):
             with pytest.raises(PoolError, match="another event loop"):
                 await attempt
-        await pool.close()
+        await soon(pool.close())
 
     held = asyncio.run(leave_open())
     asyncio.run(shutdown())

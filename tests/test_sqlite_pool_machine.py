@@ -296,6 +296,34 @@ class Pool(RuleBasedStateMachine):
         assert failed <= refusals - self.refusals
         self.free = self.pool.free
 
+    @precondition(lambda self: self.state == "open" and self.held and self.queue)
+    @rule(data=st.data(), closed_after=st.integers(0, 8), cancelled_after=st.none() | st.integers(0, 8))
+    def release_and_close(self, data: st.DataObject, closed_after: int, cancelled_after: int | None) -> None:
+        """Close, and perhaps cancel the first in the queue, about when a connection is handed to it."""
+        lease = data.draw(st.sampled_from(self.held))
+
+        async def scenario() -> None:
+            releasing = asyncio.create_task(self.pool.release(lease))
+            for turn in range(9):
+                if turn == closed_after:
+                    self.closing = asyncio.create_task(self.pool.close(timeout=NEVER))
+                if turn == cancelled_after:
+                    self.queue[0].cancel()
+                await turns(1)
+            await releasing
+
+        self.run(scenario())
+        self.held.remove(lease)
+        self.past.append(lease)
+        for waiter in self.queue:
+            if waiter.cancelled() or isinstance(waiter.exception(), (PoolClosed, sqlite3.OperationalError)):
+                continue
+            self.held.append(waiter.result())
+        self.queue.clear()
+        self.state, self.free = "closing", 0
+        if not self.held:
+            self.expect_closed()
+
     @precondition(lambda self: self.past)
     @rule(data=st.data())
     def release_again(self, data: st.DataObject) -> None:

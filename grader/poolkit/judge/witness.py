@@ -226,7 +226,12 @@ class _Session:
             timeout=min(60.0, max(0.0, timeout)),  # in this order, so that nan is 0
         )
         self._opening = asyncio.ensure_future(real)
-        self._real = await asyncio.shield(self._opening)
+        try:
+            self._real = await asyncio.shield(self._opening)
+        except (sqlite3.Error, MemoryError) as error:
+            self._ledger.record("refused", detail=f"connect: {error}")
+            await self._send(_failure("OperationalError", str(error)))
+            return False
         self._pooled = pooled is True
         self._number = self._ledger.opened(pooled=self._pooled, database=Path(name).name[:80])
         self._witness.faults.watch(self._number, self._writer.transport.abort)
@@ -356,7 +361,7 @@ class _Session:
         await asyncio.shield(self._closing)
 
     async def _close_after(self, opening: asyncio.Future[aiosqlite.Connection]) -> None:
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, MemoryError):
             await close_soon(await opening)
 
 

@@ -31,6 +31,7 @@ class PoolBackend(SQLiteBackend):
     def __init__(self, database_url: DatabaseURL | str, **options: Any) -> None:  # noqa: ANN401  (as in the base)
         url = DatabaseURL(database_url)
         settings = self._settings(url, options)
+        # Without the options, for one of which the base opens a connection at once.
         super().__init__(url.replace(query=""))
         # The base's pool is of another class, but only the methods below use it.
         self._pool: SQLitePool = self._make_pool(url.database, **settings)  # type: ignore[assignment]

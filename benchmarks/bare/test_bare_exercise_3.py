@@ -118,6 +118,25 @@ async def test_returns_the_connection() -> None:
 
 
 @pytest.mark.anyio
+async def test_returns_after_404() -> None:
+    async with running() as app:
+        answer = await app.client.get(f"/items/{random.randrange(10_000_000, 100_000_000)}")
+        assert answer.status_code == 404
+        assert app.pool.free == app.pool.min_size
+
+
+@pytest.mark.anyio
+async def test_shows_changes() -> None:
+    async with running() as app:
+        item = app.add_item()
+        await app.expect(item)
+        with sqlite3.connect("shop.db") as connection:
+            connection.execute("UPDATE items SET price_cents = 999 WHERE id = :id", item)
+        connection.close()
+        await app.expect(item | {"price_cents": 999})
+
+
+@pytest.mark.anyio
 async def test_reuses_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
     connect = aiosqlite.connect
@@ -132,6 +151,14 @@ async def test_reuses_connections(monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(app.pool.total + 2):
             await app.expect(app.add_item())
         assert len(opened) == before == app.pool.total
+
+
+@pytest.mark.anyio
+async def test_visitors_together() -> None:
+    async with running(pool_size=4) as app:
+        items = [app.add_item() for _ in range(3)]
+        await asyncio.gather(*(app.expect(item) for item in items))
+        assert app.pool.free == 4
 
 
 @pytest.mark.anyio
