@@ -78,9 +78,9 @@ async def soon(awaitable: Awaitable[T]) -> T:
         return await awaitable
 
 
-async def turns() -> None:
+async def turns(number: int = 20) -> None:
     """Let every task run as far as it can without waiting for a thread or for time."""
-    for _ in range(20):
+    for _ in range(number):
         await asyncio.sleep(0)
 
 
@@ -599,6 +599,20 @@ async def test_a_connect_that_fails_after_its_waiter_left(database: str) -> None
         assert pool.total == 2
 
 
+async def test_a_failed_connect_makes_room_for_the_next(database: str) -> None:
+    """E3, W5: when a connect fails, the next waiter, for whom there was no room, gets one of its own."""
+    watch = Watch()
+    connects = Connects(database, 2)
+    gate = connects.hold(2)
+    pool = SQLitePool(database, min_size=1, max_size=2, connect=connects, observer=watch)
+    async with pool, pool.connection():
+        first, second = await watch.queue_up(pool.acquire(), pool.acquire())
+        gate.set()
+        with pytest.raises(sqlite3.OperationalError, match="connect 2 refused"):
+            await soon(first)
+        await pool.release(await soon(second))
+
+
 async def test_a_failed_connect_strands_nobody(database: str) -> None:
     """E3, W5: a waiter whose connection went to one before it hears of the connect that failed instead."""
     watch = Watch()
@@ -1088,25 +1102,37 @@ async def test_waiters_fail_at_once(database: str) -> None:
     await soon(closing)
 
 
-async def test_handed_over_while_closing(database: str) -> None:
+class ClosesWithTheQueue(Watch):
+    """An observer that closes its pool when the last in the queue is about to get a connection."""
+
+    pool: SQLitePool
+    closing: asyncio.Task[None]
+
+    def waiting(self, tasks: int) -> None:
+        super().waiting(tasks)
+        if tasks == 0:
+            self.closing = asyncio.create_task(self.pool.close())
+
+
+@pytest.mark.parametrize("cancelled_after", [None, 0, 1, 2])
+async def test_handed_over_while_closing(database: str, cancelled_after: int | None) -> None:
     """D2, D4: a task handed a connection just before the close may finish; cancelled, it delays nothing."""
-    for cancel in (False, True):
-        watch = Watch()
-        pool = SQLitePool(database, min_size=1, observer=watch, close_timeout=DEADLINE * 2)
-        await pool.open()
-        held = await pool.acquire()
-        (waiter,) = await watch.queue_up(pool.acquire())
-        releasing = asyncio.create_task(pool.release(held))
-        await watch.queued(0)
-        closing = asyncio.create_task(pool.close())
-        if cancel:
-            waiter.cancel()
-        await asyncio.wait((waiter,))
-        if not cancel:
-            assert await one(waiter.result()) == 1
-            await pool.release(waiter.result())
-        await soon(asyncio.gather(releasing, closing))
-        assert_no_worker_is_left()
+    watch = ClosesWithTheQueue()
+    watch.pool = SQLitePool(database, min_size=1, observer=watch, close_timeout=DEADLINE * 2)
+    await watch.pool.open()
+    held = await watch.pool.acquire()
+    (waiter,) = await watch.queue_up(watch.pool.acquire())
+    releasing = asyncio.create_task(watch.pool.release(held))
+    await watch.queued(0)
+    if cancelled_after is not None:
+        await turns(cancelled_after)
+        waiter.cancel()
+    await asyncio.wait((waiter,))
+    if not waiter.cancelled():
+        assert await one(waiter.result()) == 1
+        await watch.pool.release(waiter.result())
+    await soon(asyncio.gather(releasing, watch.closing))
+    assert_no_worker_is_left()
 
 
 async def test_a_late_return(database: str) -> None:
@@ -1292,6 +1318,10 @@ import asyncio, sys
 from poolkit.sqlite_pool import SQLitePool
 
 pool = SQLitePool(sys.argv[1], min_size=2)
+
+async def turns():
+    for _ in range(20):
+        await asyncio.sleep(0)
 """
 
 ENDINGS = {
@@ -1319,6 +1349,31 @@ async def main():
     await turns()
     assert not closing.done()
     closing.cancel()
+""",
+    "while it closes what is free": """
+import itertools, sqlite3, threading
+import aiosqlite
+
+entered, go_on = threading.Event(), threading.Event()
+
+class SlowToClose(sqlite3.Connection):
+    def close(self):
+        entered.set()
+        assert go_on.wait(60)
+        super().close()
+
+async def wait_for_the_end():
+    try:
+        await asyncio.Event().wait()
+    finally:
+        go_on.set()
+
+async def main():
+    factories = itertools.chain([SlowToClose], itertools.repeat(sqlite3.Connection))
+    pool = SQLitePool("", connect=lambda: aiosqlite.connect(sys.argv[1], factory=next(factories)))
+    await pool.open()
+    others = [asyncio.create_task(pool.close()), asyncio.create_task(wait_for_the_end())]
+    assert await asyncio.to_thread(entered.wait, 60)
 """,
     "while it opens": """
 import aiosqlite

@@ -192,20 +192,21 @@ class Pool(RuleBasedStateMachine):
 
     # --- borrowing ---
 
-    @rule()
-    def acquire(self) -> None:
-        """Borrow, or join the queue."""
+    @rule(number=st.integers(1, 3))
+    def acquire(self, number: int) -> None:
+        """Tasks that borrow, or join the queue, at the same time."""
         refusals = self.refusals
-        task = self.start(self.pool.acquire())
+        tasks = [self.start(self.pool.acquire()) for _ in range(number)]
         self.run(turns())
-        if self.state != "open":
-            assert isinstance(task.exception(), PoolClosed)
-        elif self.free:
-            self.free -= 1
-            self.held.append(task.result())
-        else:
-            self.queue.append(task)
-            self.expect_growth(refusals)
+        for task in tasks:
+            if self.state != "open":
+                assert isinstance(task.exception(), PoolClosed)
+            elif self.free:
+                self.free -= 1
+                self.held.append(task.result())
+            else:
+                self.queue.append(task)
+        self.expect_growth(refusals)
 
     @precondition(lambda self: self.state == "open")
     @rule()
@@ -394,7 +395,7 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 TestPool = Pool.TestCase
 TestPool.settings = settings(
-    max_examples=75,
+    max_examples=150,
     stateful_step_count=40,
     derandomize=True,
     deadline=None,

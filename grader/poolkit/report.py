@@ -119,6 +119,13 @@ class Report:
         return Status.PASS if found == {Status.PASS} else Status.FAIL
 
     @property
+    def grader_fault(self) -> str | None:
+        """What went wrong with the grader, if anything did."""
+        if self.status is not Status.GRADER_FAULT:
+            return None
+        return self.fault or "no check could be judged"
+
+    @property
     def points(self) -> int:
         """What was earned."""
         return sum(check.points for check in self.checks)

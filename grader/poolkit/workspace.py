@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from poolkit.course import Course, Exercise
-from poolkit.errors import WorkspaceFault
+from poolkit.errors import CourseFault, WorkspaceFault
 from poolkit.text import plain
 
 MARK = ".poolkit"
@@ -70,7 +70,7 @@ class Workspace:
             found = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {"poolkit_progress": VERSION, "passed": {}}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise WorkspaceFault(f"{path}: cannot be read ({plain(str(error), 80)}); move it away") from None
         if not isinstance(found, dict) or not isinstance(found.get("passed"), dict):
             raise WorkspaceFault(f"{path}: not a progress file; move it away")
@@ -84,6 +84,7 @@ def create(root: Path, course: Course) -> Workspace:
 
     Raises:
         WorkspaceFault: the folder is there already and not empty, or cannot be made.
+        CourseFault: a file of the course is broken.
     """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise WorkspaceFault(f"{root}: already there; choose a new folder, or `poolkit reset` an exercise")
@@ -112,8 +113,13 @@ def _give(exercise: Exercise, folder: Path) -> None:
     if exercise.schema is not None:
         for name in exercise.about.databases:
             connection = sqlite3.connect(folder / name)
-            with contextlib.closing(connection):
+            try:
                 connection.executescript(exercise.schema.read_text(encoding="utf-8"))
+            except (UnicodeDecodeError, sqlite3.Error) as error:
+                problem = f"{exercise.schema}: {error}; a schema is a file of SQL statements in UTF-8"
+                raise CourseFault(problem) from error
+            finally:
+                connection.close()
 
 
 def find(start: Path) -> Workspace | None:

@@ -19,6 +19,8 @@ from poolkit.errors import CourseFault
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 40
 
+# What YAML cannot hold (https://yaml.org/spec/1.2.2/#51-character-set), of what a decoded text may have.
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"[-+]?[0-9]{1,17}\.[0-9]{1,17}")
 _WORDS = {"true": True, "false": False, "null": None, "": None}
@@ -59,6 +61,9 @@ def load(path: Path) -> Document:
         raise CourseFault(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from None
     except OSError as error:
         raise CourseFault(f"{path}: {error.strerror}") from None
+    if control := _UNPRINTABLE.search(text):
+        line = text.count("\n", 0, control.start()) + 1
+        raise CourseFault(f"{path}:{line}: a control character ({control.group()!a}); delete it")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         _refuse_tricks(path, text, loader)

@@ -62,8 +62,8 @@ def summary(reports: Sequence[Report]) -> str:
 
 def _errors(report: Report) -> Iterator[str]:
     title = f"{report.exercise}: {report.title}"
-    if report.fault:
-        yield _command("error", f"the grader failed, not your code: {report.fault}", title, None, None)
+    if report.grader_fault:
+        yield _command("error", f"the grader failed, not your code: {report.grader_fault}", title, None, None)
     if report.error:
         yield _command("error", str(report.error), title, report.path, report.error.where)
     for check in report.checks:

@@ -61,7 +61,7 @@ def _report(report: Report) -> dict[str, Any]:
         },
         "duration_s": round(report.duration_s, 4),
         "error": _error(report.error),
-        "fault": report.fault,
+        "fault": report.grader_fault,
         "checks": [_check(check) for check in report.checks],
     }
 

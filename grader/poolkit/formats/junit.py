@@ -23,14 +23,17 @@ def render(reports: Sequence[Report]) -> str:
 
 def _suite(root: ElementTree.Element, report: Report) -> None:
     found = [check.status for check in report.checks]
-    faults = (Status.ERROR, Status.GRADER_FAULT)
+    # Of what concerns no check, or every check.
+    errors = {"import": str(report.error)} if report.error else {}
+    if report.grader_fault and Status.GRADER_FAULT not in found:
+        errors["grader"] = report.grader_fault
     suite = _element(
         root,
         "testsuite",
         name=report.exercise,
-        tests=len(found) + bool(report.error),
+        tests=len(found) + len(errors),
         failures=sum(status in (Status.FAIL, Status.TAMPERING) for status in found),
-        errors=sum(status in faults for status in found) + bool(report.error),
+        errors=found.count(Status.GRADER_FAULT) + len(errors),
         skipped=found.count(Status.NOT_REACHED),
         time=f"{report.duration_s:.3f}",
     )
@@ -41,9 +44,9 @@ def _suite(root: ElementTree.Element, report: Report) -> None:
         seed=report.seed,
         assurance=report.assurance.level,
     )
-    if report.error:
-        case = _element(suite, "testcase", classname=report.exercise, name="import", time="0.000")
-        _element(case, "error", message=str(report.error))
+    for name, message in errors.items():
+        case = _element(suite, "testcase", classname=report.exercise, name=name, time="0.000")
+        _element(case, "error", message=message)
     for check in report.checks:
         _case(suite, report, check)
 
@@ -54,7 +57,7 @@ def _case(suite: ElementTree.Element, report: Report, check: CheckReport) -> Non
     if check.status is Status.NOT_REACHED:
         _element(case, "skipped", message="not reached: " + (", ".join(check.needs) or "the run ended before it"))
     elif check.status is Status.GRADER_FAULT:
-        _element(case, "error", message=report.fault or "the grader failed")
+        _element(case, "error", message=report.grader_fault)
     elif not check.passed:
         failure = _element(case, "failure", message=check.happened, type=check.misconception or check.status)
         failure.text = _clean("\n".join(part for part in (check.expected, check.happened, check.why) if part))

@@ -34,8 +34,8 @@ def _report(report: Report) -> Iterator[str]:
     yield f"{click.style(report.exercise, bold=True)}  {report.title}"
     yield click.style(plain(report.path), fg="bright_black")
     yield ""
-    if report.fault:
-        yield from _fault(report)
+    if report.grader_fault:
+        yield from _fault(report.grader_fault)
     if report.error:
         yield from _never_ran(report)
     else:
@@ -146,9 +146,9 @@ def _never_ran(report: Report) -> Iterator[str]:
         yield from (click.style(f"    {line}", fg="bright_black") for line in plain_lines(report.output, 8))
 
 
-def _fault(report: Report) -> Iterator[str]:
+def _fault(fault: str) -> Iterator[str]:
     yield click.style("  The grader failed, not your code; no points are lost. Run it again.", fg="yellow")
-    yield f"    {plain(report.fault or '')}"
+    yield f"    {plain(fault)}"
     yield ""
 
 

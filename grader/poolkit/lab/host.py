@@ -69,7 +69,12 @@ def _warm_up() -> None:
     import poolkit.lab.sandbox  # noqa: F401
 
     if sys.platform == "linux":
-        import landlockpy  # noqa: F401
+        import landlockpy
+
+        landlockpy.abi_version()  # its first call takes 3 ms
+    from poolkit.lab.warmup import warm_up
+
+    warm_up()
     gc.freeze()
     gc.enable()
 

@@ -1,0 +1,28 @@
+# attack: 18 sys.exit(0) at import
+# honest: 1
+# outcome: error
+# says: SystemExit
+import sys
+from contextlib import asynccontextmanager
+
+from databases import Database
+from fastapi import FastAPI, HTTPException
+
+sys.exit(0)
+
+database = Database("sqlite+pool:///shop.db", min_size=4)
+
+
+@asynccontextmanager
+async def lifespan(app):
+    await database.connect()
+    yield
+    await database.disconnect()
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/items/{item_id}")
+async def read_item(item_id: int):
+    raise HTTPException(404, "no such item")

@@ -1,0 +1,186 @@
+"""Attacks on the grader: none earns a point that its honest code would not, and none leaves anything behind.
+
+Each file or folder in `attacks/` is a submission for exercise-3, the stub or a leaky route with a trick added. Its
+header says what it tries, what it would earn without the trick (`honest`), how the run has to come out (`outcome`,
+and `check`, the check that shows it; `*` for any), what the report has to tell (`says`), and the seconds for one check
+where the exercise's own would be too long to wait (`limit`). An attack that gets at something that is not its own
+prints `LEAKED`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import click
+import pytest
+
+from poolkit import formats
+from poolkit.course import Course, Exercise
+from poolkit.judge.host import Host
+from poolkit.judge.runner import grade, start_host
+from poolkit.judge.submission import locate
+from poolkit.report import Report, Status, exit_code
+
+FOLDER = Path(__file__).with_name("attacks")
+ROOT = FOLDER.parents[1]
+MARKER = Path("/tmp/poolkit-attacked")
+"""What an attack leaves where it gets to write a file, or to be imported by the judge."""
+GRACE = 5.0
+"""Seconds beyond its limits that a run may take on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One submission of `attacks/`, and what its header says of it."""
+
+    path: Path
+    honest: int
+    outcomes: frozenset[str]
+    checks: frozenset[str]
+    says: str
+    limit: int | None
+
+    @property
+    def main(self) -> Path:
+        return self.path / "app.py" if self.path.is_dir() else self.path
+
+
+def read(path: Path) -> Attack:
+    """Return the attack in a file or folder."""
+    text = (path / "app.py" if path.is_dir() else path).read_text(encoding="utf-8")
+    head = re.match(r"(?:# [a-z]+: .*\n)+", text)
+    assert head, path
+    named = dict(line[2:].split(": ", 1) for line in head.group().splitlines())
+    assert named.keys() <= {"attack", "honest", "outcome", "check", "says", "limit"}, path
+    assert named["attack"].startswith(f"{int(path.name[1:3])} "), path
+    limit = named.get("limit")
+    outcomes, checks = (frozenset(named.get(name, "*").split("|")) for name in ("outcome", "check"))
+    return Attack(path, int(named["honest"]), outcomes, checks, named.get("says", ""), int(limit) if limit else None)
+
+
+ATTACKS = [read(path) for path in sorted(FOLDER.iterdir()) if path.suffix == ".py" or path.is_dir()]
+
+
+def named(name: str) -> Attack:
+    """Return the attack of that name."""
+    return next(attack for attack in ATTACKS if attack.path.stem == name)
+
+
+def bounded(exercise: Exercise, check_s: int | None) -> Exercise:
+    """Return the exercise with another limit for each check."""
+    if check_s is None:
+        return exercise
+    limits = exercise.about.limits.model_copy(update={"check_s": check_s})
+    return dataclasses.replace(exercise, about=exercise.about.model_copy(update={"limits": limits}))
+
+
+def tried(course: Course, host: Host, attack: Attack) -> Report:
+    """Grade an attack."""
+    exercise = bounded(course.exercise("exercise-3"), attack.limit)
+    return grade(host, exercise, locate(attack.path, exercise.file_name), seed=7)
+
+
+def told(report: Report) -> str:
+    """Return what a failing test shows of a report."""
+    lines = [f"{report.status} {report.points} points {report.error} {report.fault}"]
+    lines += [f"{check.id}: {check.status} {check.happened}" for check in report.checks]
+    return "\n".join([*lines, report.output[-2000:]])
+
+
+def labs(host: Host) -> list[int]:
+    """Return the host's children that are still there."""
+    pid = host._process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in children.read_text().split()]
+
+
+def processes(mark: str) -> list[int]:
+    """Return the processes whose environment, as they were started or forked, holds `mark`."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            pass
+    return found
+
+
+def hashes(*folders: Path) -> dict[Path, str]:
+    """Return the contents of all files below some folders, and their modes."""
+    return {
+        path: f"{path.stat().st_mode:o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(autouse=True)
+def _unmarked() -> Iterator[None]:
+    """No attack gets to write where it likes."""
+    MARKER.unlink(missing_ok=True)
+    yield
+    assert not MARKER.exists()
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.path.stem)
+def test_an_attack_earns_nothing(
+    course: Course,
+    host: Host,
+    attack: Attack,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """No point that honest code would not earn, no fault of the grader's; the report says what happened."""
+    monkeypatch.setattr(click, "style", lambda text, **_: text)
+    report = tried(course, host, attack)
+    assert report.fault is None, told(report)
+    assert report.points <= attack.honest, told(report)
+    assert exit_code([report]) == 1, told(report)
+    assert report.max_points == 17
+    statuses = {check.status for check in report.checks} | {report.status}
+    assert attack.outcomes & {*map(str, statuses)} or "*" in attack.outcomes, told(report)
+    failed = {check.id for check in report.checks if check.status in (Status.FAIL, Status.TAMPERING)}
+    assert attack.checks & failed or "*" in attack.checks, told(report)
+    _assert_the_rest_ran(report)
+    _assert_it_is_told(report, attack)
+    assert report.duration_s < 2 * (attack.limit or 10) + GRACE
+    assert labs(host) == []
+    output = "".join([report.output, *(check.output for check in report.checks)])
+    assert "LEAKED" not in output, output
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def _assert_the_rest_ran(report: Report) -> None:
+    """A check is not reached only because of one that it needs, or because nothing runs at all."""
+    passed = {check.id for check in report.checks if check.passed}
+    for check in report.checks:
+        assert check.status is not Status.NOT_REACHED or report.error or set(check.needs) - passed, told(report)
+
+
+def _assert_it_is_told(report: Report, attack: Attack) -> None:
+    """Every format is well-formed, shows no character that does something, and says what happened."""
+    text = formats.render("text", [report])
+    assert re.search(attack.says, text.replace("\n", " ")) or attack.says in str(report.error), text
+    failure = report.first_failure
+    assert report.error or (failure and failure.happened.strip()), text
+    for name in ("text", "github"):
+        for line in formats.render(name, [report]).splitlines():
+            odd = {character for character in line if unicodedata.category(character)[0] == "C"}
+            assert not odd, (name, odd, line)
+            assert name == "text" or re.match(r"::(error|notice) ", line), line
+    assert json.loads(formats.render("json", [report]))["points"] == report.points
+    assert ElementTree.fromstring(formats.render("junit", [report])).tag == "testsuites"
