@@ -25,6 +25,7 @@ from xml.etree import ElementTree
 
 import click
 import pytest
+from conftest import Poolkit
 
 from poolkit import formats
 from poolkit.course import Course, Exercise
@@ -37,6 +38,18 @@ FOLDER = Path(__file__).with_name("attacks")
 ROOT = FOLDER.parents[1]
 MARKER = Path("/tmp/poolkit-attacked")
 """What an attack leaves where it gets to write a file, or to be imported by the judge."""
+BIN = str(Path(sys.executable).parent)
+SEVERE = (
+    "a16_kills_in_handler",
+    "a24_thread_bomb",
+    "a26_sql_wide_row",
+    "a27_sockets",
+    "a27_wire",
+    "a41_endless_trigger",
+    "a41_hangs_up",
+    "a43_dies_while_answering",
+)
+"""Those that do most to bring the judge down; see `test_the_host_still_grades`."""
 GRACE = 5.0
 """Seconds beyond its limits that a run may take on a busy machine."""
 
@@ -174,7 +187,7 @@ def _assert_the_rest_ran(report: Report) -> None:
 def _assert_it_is_told(report: Report, attack: Attack) -> None:
     """Every format is well-formed, shows no character that does something, and says what happened."""
     text = formats.render("text", [report])
-    assert re.search(attack.says, text.replace("\n", " ")) or attack.says in str(report.error), text
+    assert re.search(attack.says, " ".join(text.split())), text
     failure = report.first_failure
     assert report.error or (failure and failure.happened.strip()), text
     for name in ("text", "github"):
@@ -184,3 +197,91 @@ def _assert_it_is_told(report: Report, attack: Attack) -> None:
             assert name == "text" or re.match(r"::(error|notice) ", line), line
     assert json.loads(formats.render("json", [report]))["points"] == report.points
     assert ElementTree.fromstring(formats.render("junit", [report])).tag == "testsuites"
+
+
+def test_the_host_still_grades(course: Course, host: Host) -> None:
+    """After all of them the same host gives the reference its full marks, and this process has let go of everything."""
+    before = len(os.listdir("/proc/self/fd"))
+    exercise = course.exercise("exercise-3")
+    for attack in map(named, SEVERE):
+        tried(course, host, attack)
+        report = grade(host, exercise, locate(exercise.reference, exercise.file_name), seed=7)
+        assert report.status is Status.PASS, told(report)
+        assert labs(host) == []
+    assert [*host.folder.glob("lab-*"), *host.folder.glob("judge-*")] == []
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+def test_nothing_outlives_the_host(course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the host has ended there is no process of its own or of a lab, and no folder."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # every process of the host has it in its environment
+    host = start_host(course)
+    try:
+        for attack in map(named, ("a25_outlives_its_shutdown", "a24_starts_processes", "a27_disk")):
+            tried(course, host, attack)
+            assert processes(str(tmp_path)) == [host._process.pid]
+        folder = host.folder
+    finally:
+        host.close()
+    assert processes(str(tmp_path)) == []
+    assert not folder.exists()
+
+
+def test_no_file_is_touched(course: Course, host: Host) -> None:
+    """The kit, its suites and its solutions are as they were."""
+    folders = [ROOT / name for name in ("grader", "exercises", "solutions", "tests")]
+    before = hashes(*folders)
+    for name in ("a19_results_files", "a22_overwrites_the_grader", "a27_disk", "a44_real_connect", "a44_sql_escapes"):
+        tried(course, host, named(name))
+    assert hashes(*folders) == before
+
+
+# --- the command, in a process of its own ---
+
+
+def test_no_answer_is_printed_for_the_judge(poolkit: Poolkit, tmp_path: Path) -> None:
+    """A process that ends as if all was well, and one that prints a report, end the command with 1."""
+    for name in ("a01_exit_at_import", "a03_atexit", "a20_printed_report", "a32_hidden_leaks_by_class"):
+        ended = poolkit("check", "3", "--path", str(named(name).path))
+        assert ended.returncode == 1, ended.stdout + ended.stderr
+        assert "17 of 17 points" not in ended.stdout.splitlines()[-1]
+        assert ended.stderr == ""
+
+
+@pytest.mark.parametrize("start", [[sys.executable, "-m", "poolkit"], [shutil.which("poolkit", path=BIN) or "poolkit"]])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a11_conftest",
+        "a12_pytest_ini",
+        "a13_entry_point",
+        "a14_shadows_pytest",
+        "a14_shadows_sqlite3",
+        "a15_sitecustomize",
+    ],
+)
+def test_files_beside_the_app_reach_no_judge(name: str, start: list[str]) -> None:
+    """Not even when the command is run among them, with a variable that names them as plugins."""
+    ended = subprocess.run(
+        [*start, "check", "3", "--path", "."],
+        cwd=named(name).path,
+        env={**os.environ, "PYTEST_ADDOPTS": "--collect-only", "PYTEST_PLUGINS": "evil", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert re.search(r"^  [01] of 17 points", ended.stdout, re.MULTILINE), ended.stdout
+    assert ended.stderr == ""
+
+
+@pytest.mark.parametrize("style", formats.names())
+def test_what_is_printed_does_nothing_to_a_terminal(poolkit: Poolkit, tmp_path: Path, style: str) -> None:
+    """Neither an exception's message nor the file's own name brings a control character into a report."""
+    odd = tmp_path / "\x1b[31m::error::\u202e<b>&.py"
+    shutil.copyfile(named("a38_message").path, odd)
+    ended = poolkit("check", "3", "--format", style, "--path", str(odd))
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert not set(ended.stdout) & set(map(chr, [*range(10), *range(11, 32), 127, *range(128, 160)]))
+    assert style in ("json", "junit") or "\u202e" not in ended.stdout

@@ -94,7 +94,7 @@ def test_a_leak_is_explained(practice: Path, poolkit: Poolkit) -> None:
     put(practice, LEAK)
     ran = poolkit("check", "exercise-3", cwd=practice)
     assert ran.returncode == 1
-    assert "3 of 4 connections are left" in " ".join(ran.stdout.split())
+    assert "3 of 4 connections are free" in " ".join(ran.stdout.split())
     line = next(n for n, text in enumerate(LEAK.read_text().splitlines(), 1) if "__aenter__" in text)
     assert f"Borrowed at  app.py:{line}" in ran.stdout
     assert "Why it hurts" in ran.stdout

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import aiosqlite
 import pytest
 from databases import Database
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from witnessing import DEADLINE, Stand, replacing_sqlite, serving, serving_aside, soon
 
@@ -277,7 +277,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@settings(max_examples=80, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(level=st.sampled_from(LEVELS), steps=st.lists(STEPS, max_size=12))
 def test_any_script_runs_as_on_the_real_sqlite3(shared: Stand, level: str | None, steps: list[Step]) -> None:
     """Whatever is done in whatever order, nothing that a program can see tells the driver from sqlite3."""
@@ -319,7 +319,7 @@ class Money:
         *(Colour.RED, Size.SMALL, Whole(2.5), Money(199), Money("text"), Money(None), Money(bytearray(b"x"))),
         *(Money([]), Money(2**64), Money(Colour.RED)),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_a_value_arrives_as_the_real_sqlite3_stores_it(shared: Stand, value: object) -> None:
     """Type and value survive the way there and back, in positional and in named parameters."""

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import click
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from poolkit import formats
@@ -22,6 +22,8 @@ from poolkit.events import Event, Location, PoolState
 from poolkit.formats import github
 from poolkit.formats.text import WIDTH
 from poolkit.report import AppError, Assurance, CheckReport, Report, Status
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NASTY = (
     "\x1b[31mred\x1b[0m \x00\x07\x08\x0b \x7f\x9b ]]> <b>&amp;\"' 100% a:b,c ::error::x\r\n::set-output name=x::y\n"
@@ -220,7 +222,7 @@ def test_junit_tells_status_and_points() -> None:
     assert skipped.get("message") == "not reached: returns-it"
 
 
-@settings(max_examples=200)
+@PATIENT
 @given(st.text(st.characters()))
 def test_junit_is_xml_whatever_is_in_it(text: str) -> None:
     """A strict parser reads it, and gets back every character that XML can hold."""
@@ -280,7 +282,7 @@ def test_github_commands_are_well_formed(reports: Sequence[Report]) -> None:
     assert [level for level, _, _ in found].count("notice") == len(reports)
 
 
-@settings(max_examples=200)
+@PATIENT
 @given(st.text(st.characters()))
 def test_github_escapes_everything(text: str) -> None:
     """No text ends its message or its property, or begins a command of its own."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from poolkit.text import count, plain, plain_lines
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,7 @@ def test_control_is_shown_and_not_obeyed(text: str, shown: str) -> None:
     assert plain(text) == shown
 
 
+@PATIENT
 @given(st.text(), st.integers(1, 50))
 def test_nothing_that_a_terminal_obeys_is_left(text: str, limit: int) -> None:
     """One line, within the limit, without a character that is not printed."""
@@ -47,6 +50,7 @@ def test_nothing_that_a_terminal_obeys_is_left(text: str, limit: int) -> None:
     assert plain(shown, limit) == shown or "\\" in shown
 
 
+@PATIENT
 @given(st.text())
 def test_lines_are_safe_too(text: str) -> None:
     """Each by itself, and no more of them than were asked for, with one that says so."""

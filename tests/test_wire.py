@@ -6,12 +6,14 @@ import math
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from poolkit import wire
 from poolkit.errors import WireFault
 from poolkit.events import Value
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 VALUES = st.one_of(
     st.none(),
@@ -22,6 +24,7 @@ VALUES = st.one_of(
 )
 
 
+@PATIENT
 @given(st.lists(VALUES))
 def test_a_row_comes_out_as_it_went_in(row: list[Value]) -> None:
     """Every value that SQLite stores keeps its type and its bits on the way through a line."""

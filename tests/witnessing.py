@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
 import socket
 import sqlite3
 import threading
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 
 from poolkit import wire
 from poolkit.judge.controls import Faults
-from poolkit.judge.database import DatabaseFiles, GuardedConnection, build_template
+from poolkit.judge.database import DatabaseFiles, GuardedConnection
 from poolkit.judge.ledger import Ledger
 from poolkit.judge.witness import Witness
 from poolkit.lab.driver import Driver
@@ -62,15 +63,20 @@ class Stand:
         assert waiting.result(DEADLINE + 1), self.kinds
 
 
+@functools.cache
+def _template(schema: str) -> bytes:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(schema)
+        return connection.serialize()
+
+
 @contextlib.asynccontextmanager
 async def serving(folder: Path, schema: str = "", names: Sequence[str] = ("shop.db",)) -> AsyncIterator[Stand]:
     """Run a witness on this loop."""
     template = None
     if schema:
-        script = folder / "schema.sql"
-        script.write_text(schema, encoding="utf-8")
         template = folder / "template.sqlite"
-        build_template(script, template)
+        template.write_bytes(_template(schema))
     files = DatabaseFiles(folder / "judge", template, names)
     witness = Witness(Ledger(), files, Faults(), TOKEN)
     inside, outside = socket.socketpair()

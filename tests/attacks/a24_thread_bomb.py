@@ -1,8 +1,7 @@
 # attack: 24 starts as many threads as it can
 # honest: 1
-# outcome: fail
-# check: starts-full
-# limit: 2
+# outcome: error
+# says: over 1000 threads
 import threading
 import time
 from contextlib import asynccontextmanager

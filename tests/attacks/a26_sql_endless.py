@@ -2,6 +2,7 @@
 # honest: 1
 # outcome: fail
 # check: reads-the-item
+# says: interrupted
 from contextlib import asynccontextmanager
 
 from databases import Database

@@ -2,12 +2,15 @@
 # honest: 1
 # outcome: fail
 # check: *
+# limit: 2
 import sqlite3
 import threading
 from contextlib import asynccontextmanager
 
 from databases import Database
 from fastapi import FastAPI, HTTPException
+
+threading.stack_size(64 << 10)
 
 
 def burn():

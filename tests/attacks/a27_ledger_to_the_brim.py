@@ -1,8 +1,7 @@
-# attack: 27 makes exactly as many events as a ledger holds, so that the judge's own event is one too many
+# attack: 27 makes exactly as many events as a ledger holds, so that the judge's own is one too many
 # honest: 1
 # outcome: fail
 # check: starts-full
-# limit: 8
 # says: more than 20000 events
 import sqlite3
 from contextlib import asynccontextmanager
@@ -22,17 +21,18 @@ opening = {
     "pooled": True,
 }
 link = driver.dial()
-link.sendall(wire.encode(opening))
 answers = link.makefile("rb")
+link.sendall(wire.encode(opening))
 answers.readline()
-for number in range(19_999 // 100):
-    marks = b"".join(wire.encode({"op": "mark", "kind": kind}) for kind in ("borrow", "return") * 50)
-    link.sendall(marks)
-    for _ in range(100):
-        answers.readline()
-for kind in ("borrow", "return") * 49 + ("borrow",):
-    link.sendall(wire.encode({"op": "mark", "kind": kind}))
-    answers.readline()
+marks = [wire.encode({"op": "mark", "kind": kind}) for kind in ("borrow", "return")]
+try:
+    for begin in range(0, 19999, 100):
+        several = (marks * 50)[: 19999 - begin]
+        link.sendall(b"".join(several))
+        for _ in several:
+            answers.readline()
+except OSError:
+    pass
 
 database = Database("sqlite+pool:///shop.db", min_size=4)
 

@@ -2,6 +2,7 @@
 # honest: 5
 # outcome: fail
 # check: returns-the-connection
+# limit: 2
 from contextlib import asynccontextmanager
 
 from databases import Database

@@ -14,6 +14,7 @@ QUERY = "SELECT id, name, price_cents FROM items WHERE id = :id"
 @asynccontextmanager
 async def lifespan(app):
     await database.connect()
+    database._backend._pool.close_timeout = 0.01
     yield
     await database.disconnect()
 

@@ -1,6 +1,6 @@
 # attack: 42 hangs up on the judge
 # honest: 1
-# outcome: fail
+# outcome: error|fail
 # check: *
 # limit: 1
 import gc

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from databases import Database
 from fastapi import FastAPI, HTTPException
 
+visitors = 0
+
 database = Database("sqlite+pool:///shop.db", min_size=4)
 QUERY = "SELECT id, name, price_cents FROM items WHERE id = :id"
 

@@ -22,7 +22,7 @@ _MAX_PAGES = 16_384  # of 4 KiB: no file grows beyond 64 MiB
 _MAX_CELL = 900_000  # bytes; what is larger could not cross the wire
 _MAX_COLUMNS = 200
 _STEPS_AT_ONCE = 20_000  # of SQLite's virtual machine; well under a millisecond
-_MAX_TURNS = 10_000  # times those steps, a few seconds; for all the statements of one lab
+_MAX_TURNS = 5_000  # times those steps, about a second; for all the statements of one lab
 # Between two steps nothing can be stopped, so that no step may take long, nor many stand in a row.
 _MAX_PATTERN = 100  # bytes; a LIKE takes as long as text times pattern
 _MAX_PROGRAM = 2_500  # steps in a statement, less its loops
@@ -208,6 +208,7 @@ def build_template(schema: Path, target: Path) -> None:
     """
     connection = sqlite3.connect(target)
     try:
+        connection.execute("PRAGMA synchronous = OFF")  # it is made anew for every run; no disk need be waited for
         connection.executescript(schema.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, sqlite3.Error) as error:
         raise CourseFault(f"{schema}: {error}; a schema is a file of SQL statements in UTF-8") from error

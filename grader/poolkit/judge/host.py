@@ -39,7 +39,7 @@ class Host:
         self._folder: Path | None = None
         self._warm = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._labs: dict[int, Callable[[int | None], None]] = {}
+        self._labs: dict[int, Callable[[int | None, str], None]] = {}
         self._lab_count = 0
         with theirs:
             self._process = subprocess.Popen(
@@ -102,13 +102,14 @@ class Host:
             self._loop.remove_reader(self._socket)
             self._loop = None
 
-    def fork(self, command: dict[str, Any], descriptors: Sequence[int], ended: Callable[[int | None], None]) -> int:
+    def fork(self, command: dict[str, Any], descriptors: Sequence[int], ended: Callable[[int | None, str], None]) -> int:
         """Ask for a lab, and return its number.
 
         Args:
             command: what `poolkit.lab.host.run_lab` takes.
             descriptors: the lab's ends of its control socket, of its output pipe and of the witness's door.
-            ended: called with the exit code when the lab's process ends, or None when the host died.
+            ended: called when the lab's process ends, with its exit code, or None when the host died, and with
+                the reason where the host ended it.
         """
         self._lab_count += 1
         self._labs[self._lab_count] = ended
@@ -160,14 +161,14 @@ class Host:
                     self._warm = True
                 case "exited":
                     if ended := self._labs.pop(message["lab"], None):
-                        ended(message["code"])
+                        ended(message["code"], message["why"])
 
     def _host_ended(self) -> None:
         if self._loop is None:
             raise self._died()
         self.detach()
         for ended in list(self._labs.values()):
-            ended(None)
+            ended(None, "")
         self._labs.clear()
 
     def _died(self) -> HostFault:

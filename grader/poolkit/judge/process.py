@@ -197,10 +197,10 @@ class LabProcess:
                 self.ledger.record("stopped")
         self._wake()
 
-    def _on_end(self, code: int | None) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(self._settle(code)))
+    def _on_end(self, code: int | None, why: str) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(self._settle(code, why)))
 
-    async def _settle(self, code: int | None) -> None:
+    async def _settle(self, code: int | None, why: str) -> None:
         """Take in what the lab said before it ended, then call it ended."""
         ends = [end for end in (self._follower, self._output_end) if end is not None]
         if ends:
@@ -211,7 +211,7 @@ class LabProcess:
         if code is None:
             self.tampering.append("the lab host died while this lab ran")
         try:
-            self.ledger.record("exited", detail=describe_exit(code))
+            self.ledger.record("exited", detail=why or describe_exit(code))
         except LedgerFull:
             self.witness.flooded = True
         self._wake()

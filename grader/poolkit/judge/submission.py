@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import stat
 import sys
 import tokenize
 from collections.abc import Iterator
@@ -83,7 +84,8 @@ def _files(folder: Path) -> Iterator[tuple[Path, Path]]:
         names[:] = sorted(n for n in names if n not in _SKIPPED and not n.startswith("."))
         for name in sorted(files):
             path = Path(directory, name)
-            if path.suffix in _KEPT and not path.is_symlink() and path.stat().st_size <= MAX_FILE:
+            found = path.lstat()  # of a link, the link's own; of a pipe, no regular file either
+            if path.suffix in _KEPT and stat.S_ISREG(found.st_mode) and found.st_size <= MAX_FILE:
                 yield path, path.relative_to(folder)
 
 
@@ -102,13 +104,13 @@ def _unreadable(path: Path, name: str) -> AppError | None:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         data.decode(encoding)
-    except SyntaxError:
-        # No encoding is declared and the beginning is not UTF-8, or the declared encoding does not exist.
+    except UnicodeDecodeError:
+        return _not_text(data, encoding, name)
+    except (SyntaxError, LookupError, UnicodeError):
+        # No encoding is declared and the beginning is not UTF-8, or the declared one does not exist or is for no text.
         return _not_text(data, "utf-8", name) or AppError(
             "", "its coding comment is wrong; remove it", Location(name, 1)
         )
-    except UnicodeDecodeError:
-        return _not_text(data, encoding, name)
     return None
 
 

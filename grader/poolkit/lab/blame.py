@@ -38,14 +38,21 @@ class Blame:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         place = None
-        if isinstance(error, SyntaxError) and (error.filename or "").startswith(self._prefix):
-            place = self._at(str(error.filename), error.lineno or 1)
         for frame, line in traceback.walk_tb(error.__traceback__):
             if frame.f_code.co_filename.startswith(self._prefix):
                 place = self._at(frame.f_code.co_filename, line)
-        text = error.msg if isinstance(error, SyntaxError) else str(error)
-        return {"type": type(error).__name__, "message": text[:MAX_TEXT], "at": place}
+        if isinstance(error, SyntaxError) and str(error.filename).startswith(self._prefix):
+            # Where the text is wrong, not where it was imported.
+            place = self._at(str(error.filename), error.lineno or 1)
+        return {"type": type(error).__name__, "message": _text(error)[:MAX_TEXT], "at": place}
 
     def _at(self, file: str, line: int) -> list[Any]:
         name = file.removeprefix(self._prefix)
         return [self._names.get(name, name), line, linecache.getline(file, line).strip()[:200]]
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error.msg if isinstance(error, SyntaxError) else error)
+    except Exception:  # the __str__ of a learner's own class may do anything
+        return "<its str() failed>"

@@ -26,6 +26,9 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1
 _CRASHED = 70
 """A lab's exit code when the kit's own code in it failed (EX_SOFTWARE of sysexits.h)."""
+_WATCH_EVERY = 0.02  # seconds
+_MAX_THREADS = 1_000
+"""No limit of the system's bounds how many threads a process of root's starts."""
 _MAX_PATH = 60
 """The longest folder, in bytes, that leaves room for a socket's name in the 104 of macOS's sun_path."""
 
@@ -89,6 +92,7 @@ class _Host:
         self._judge = judge
         self._readable: list[str] = []
         self._labs: dict[int, int] = {}
+        self._why: dict[int, str] = {}
         self._buffer = b""
         self._descriptors: list[int] = []
 
@@ -106,7 +110,8 @@ class _Host:
             selector.register(wake, selectors.EVENT_READ)
             self._selector = selector
             while True:
-                ready = {key.fileobj for key, _ in selector.select()}
+                ready = {key.fileobj for key, _ in selector.select(_WATCH_EVERY if self._labs else None)}
+                self._watch()
                 if wake in ready:
                     wake.recv(4096)
                     self._reap()
@@ -183,7 +188,14 @@ class _Host:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(pid, signal.SIGKILL)
                 code = os.waitstatus_to_exitcode(status)
-                _tell(self._judge, {"event": "exited", "lab": lab, "code": code})
+                _tell(self._judge, {"event": "exited", "lab": lab, "code": code, "why": self._why.pop(pid, "")})
+
+    def _watch(self) -> None:
+        """End a lab that starts threads without end, before the machine has no room for others'."""
+        for pid in self._labs:
+            if pid not in self._why and _threads(pid) > _MAX_THREADS:
+                self._why[pid] = f"it had over {_MAX_THREADS} threads"
+                _kill(pid)
 
     def _end_all(self) -> None:
         for pid in self._labs:
@@ -191,6 +203,15 @@ class _Host:
         with contextlib.suppress(ChildProcessError):
             while True:
                 os.waitpid(-1, 0)
+
+
+def _threads(pid: int) -> int:
+    """Return how many threads a process has; 0 where the system does not tell."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[17])
+    except OSError:
+        return 0
 
 
 def _kill(pid: int) -> None:

@@ -42,7 +42,7 @@ class _Machine:
     - `processes`: ptrace, process_vm_readv, process_vm_writev, tkill, setpriority, sched_setaffinity,
       sched_setparam, sched_setscheduler, sched_setattr, ioprio_set, execve, execveat, unshare, setns, and fork
       and vfork where they exist.
-    - `sockets`: socket, connect. All that a lab needs it was born with, or is handed.
+    - `sockets`: socket, connect, bind. All that a lab needs it was born with, or is handed.
     - `files`: fchmod, fchmodat, fchown, fchownat, utimensat, setxattr, lsetxattr, fsetxattr, removexattr,
       lremovexattr, fremovexattr, and their elders where they exist: what Landlock leaves open on every path.
     - `leftovers`: shmget, semget, msgget, mq_open, add_key, request_key, keyctl, which outlive a process, and
@@ -81,7 +81,7 @@ _MACHINES = {
         ioctl=16,
         own_process_only=(62, 234, 302, 129, 297),
         processes=(101, 310, 311, 200, 141, 203, 142, 144, 314, 251, 59, 322, 272, 308, 57, 58),
-        sockets=(41, 42),
+        sockets=(41, 42, 49),
         files=(91, 268, 93, 260, 280, 188, 189, 190, 197, 198, 199, 90, 92, 94, 132, 235, 261),
         leftovers=(29, 64, 68, 240, 248, 249, 250, 319),
         kernel=(294, 254, 253, 300, 321, 298, 323),
@@ -94,7 +94,7 @@ _MACHINES = {
         ioctl=29,
         own_process_only=(129, 131, 261, 138, 240),
         processes=(117, 270, 271, 130, 140, 122, 118, 119, 274, 30, 221, 281, 97, 268),
-        sockets=(198, 203),
+        sockets=(198, 203, 200),
         files=(52, 53, 55, 54, 88, 5, 6, 7, 14, 15, 16),
         leftovers=(194, 190, 186, 180, 217, 218, 219, 279),
         kernel=(26, 27, 262, 280, 241, 282),
