@@ -14,11 +14,11 @@ database = Database("sqlite+pool:///shop.db", min_size=4)
 @asynccontextmanager
 async def lifespan(app):
     await database.connect()
-    pytestmark = pytest.mark.xfail
     yield
     await database.disconnect()
 
 
+pytestmark = pytest.mark.xfail
 app = FastAPI(lifespan=lifespan)
 
 

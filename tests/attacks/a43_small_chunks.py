@@ -2,7 +2,7 @@
 # honest: 1
 # outcome: fail
 # check: reads-the-item
-# limit: 2
+# limit: 1
 import asyncio
 from contextlib import asynccontextmanager
 

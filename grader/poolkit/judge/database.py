@@ -7,6 +7,7 @@ import hashlib
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,13 +22,13 @@ from poolkit.wire import MAX_MESSAGE
 _MAX_PAGES = 16_384  # of 4 KiB: no file grows beyond 64 MiB
 _MAX_CELL = 900_000  # bytes; what is larger could not cross the wire
 _MAX_COLUMNS = 200
-_STEPS_AT_ONCE = 20_000  # of SQLite's virtual machine; well under a millisecond
-_MAX_TURNS = 5_000  # times those steps, about a second; for all the statements of one lab
+_STEPS_AT_ONCE = 50_000  # of SQLite's virtual machine; about a millisecond
+_MAX_WORK = 1.0  # seconds of CPU for all the statements of one lab, less those that end at once
 # Between two steps nothing can be stopped, so that no step may take long, nor many stand in a row.
 _MAX_PATTERN = 100  # bytes; a LIKE takes as long as text times pattern
 _MAX_PROGRAM = 2_500  # steps in a statement, less its loops
-_CLOSE_LIMIT = 1.0  # seconds
-_MAX_HEAP = 512 << 20  # bytes, of all the SQLite in this process, temporary tables and sorting included
+_CLOSE_LIMIT = 5.0  # seconds
+_MAX_HEAP = 128 << 20  # bytes, of all the SQLite in this process, temporary tables and sorting included
 
 _ALLOWED_PRAGMAS = frozenset(
     {
@@ -88,14 +89,14 @@ class _GuardedCursor(sqlite3.Cursor):
 
 
 class Meter:
-    """Counts the work of SQL that is not the judge's own; what has used up its share is interrupted."""
+    """Counts what SQL that is not the judge's own costs; once that is too much, it is interrupted."""
 
     def __init__(self) -> None:
-        self._left = _MAX_TURNS
+        self._left = _MAX_WORK
 
-    def run_out(self) -> bool:
-        """Count one turn more; tell whether it is one too many."""
-        self._left -= 1
+    def run_out(self, seconds: float) -> bool:
+        """Charge some seconds of CPU; tell whether that was too much."""
+        self._left -= seconds
         return self._left < 0
 
 
@@ -109,8 +110,15 @@ class GuardedConnection(sqlite3.Connection):
 
     def __init__(self, *args: Any, over: threading.Event, meter: Meter, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
+        used = time.thread_time()
+
+        def must_stop() -> bool:
+            nonlocal used
+            before, used = used, time.thread_time()  # aiosqlite gives each connection a thread of its own
+            return over.is_set() or meter.run_out(used - before)
+
         # Unlike interrupt(), which a statement that starts a moment later does not see.
-        self.set_progress_handler(lambda: over.is_set() or meter.run_out(), _STEPS_AT_ONCE)
+        self.set_progress_handler(must_stop, _STEPS_AT_ONCE)
         self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_CELL)
         self.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         self.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, _MAX_COLUMNS)

@@ -102,7 +102,9 @@ class Host:
             self._loop.remove_reader(self._socket)
             self._loop = None
 
-    def fork(self, command: dict[str, Any], descriptors: Sequence[int], ended: Callable[[int | None, str], None]) -> int:
+    def fork(
+        self, command: dict[str, Any], descriptors: Sequence[int], ended: Callable[[int | None, str], None]
+    ) -> int:
         """Ask for a lab, and return its number.
 
         Args:
