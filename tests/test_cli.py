@@ -15,8 +15,12 @@ from xml.etree import ElementTree
 import pytest
 from conftest import Poolkit
 
-from poolkit import cli
+from poolkit import cli, formats
 from poolkit.course import Course
+from poolkit.judge.host import Host
+from poolkit.judge.runner import grade
+from poolkit.judge.submission import locate
+from poolkit.report import exit_code
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAK = ROOT / "solutions" / "exercise-3" / "wrong" / "never_returns.py"
@@ -231,15 +235,16 @@ def test_wrong_usage_is_one_clear_line(poolkit: Poolkit, arguments: list[str], t
     ],
 )
 def test_a_file_that_cannot_run_is_an_error_with_its_line(
-    practice: Path, poolkit: Poolkit, content: bytes, told: str
+    tmp_path: Path, course: Course, host: Host, content: bytes, told: str
 ) -> None:
     """The learner's line and what is wrong there; no check is blamed, nothing of ours is shown."""
-    (practice / "exercises" / "exercise-3" / "app.py").write_bytes(content)
-    ran = poolkit("check", "3")
-    assert ran.returncode == 1
-    assert "did not run" in ran.stdout
-    assert told in ran.stdout
-    assert "Traceback" not in ran.stdout + ran.stderr
+    (tmp_path / "app.py").write_bytes(content)
+    report = grade(host, course.exercise("exercise-3"), locate(tmp_path, "app.py"))
+    assert exit_code([report]) == 1
+    text = formats.render("text", [report])
+    assert "did not run" in text
+    assert told in text
+    assert "Traceback" not in text
 
 
 def test_a_file_that_hides_a_library_is_named(practice: Path, poolkit: Poolkit) -> None:
@@ -291,8 +296,13 @@ def test_two_checks_at_once_do_not_disturb_each_other(practice: Path) -> None:
     assert [run.returncode for run in runs] == [0, 0, 0], outputs
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("moment", [0.05, 0.2, 0.35, 0.5, 0.65])
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        *((signal.SIGINT, moment) for moment in (0.05, 0.2, 0.35, 0.5, 0.65)),
+        *((number, moment) for number in (signal.SIGTERM, signal.SIGKILL) for moment in (0.2, 0.5)),
+    ],
+)
 def test_an_interrupted_check_leaves_nothing(tmp_path: Path, number: signal.Signals, moment: float) -> None:
     """Whenever and however it is ended: no process, no directory, and after Ctrl-C one line."""
     temporary = tmp_path / "t"

@@ -23,9 +23,7 @@ RIGHT = [
     ]
 ]
 WRONG = [
-    (name, path)
-    for name in COURSE.ids
-    for path in sorted((COURSE.root / "solutions" / name / "wrong").glob("*.py"))
+    (name, path) for name in COURSE.ids for path in sorted((COURSE.root / "solutions" / name / "wrong").glob("*.py"))
 ]
 
 

@@ -84,8 +84,8 @@ def test_a_leak_is_seen(ledger: Ledger) -> None:
     serve(ledger, 2, 2, returns=False)
     stop(ledger, 1)
     found = rows(ledger)
-    assert found[4] == ("Request 1 ends", "1 of 2 free", "none", "answered 200, 1 connection not returned", (1,))
-    assert found[7] == ("Request 2 ends", "0 of 2 free", "none", "answered 200, 2 connections not returned", (1, 2))
+    assert found[4] == ("Request 1 ends", "1 of 2 free", "none", "answered 200, 1 not returned", (1,))
+    assert found[7] == ("Request 2 ends", "0 of 2 free", "none", "answered 200, 2 not returned", (1, 2))
     assert found[8] == ("Shutdown", "0 of 1 free", "closed 1", "1 connection still open", (2,))
 
 

@@ -417,8 +417,8 @@ def test_a_statement_gets_only_so_much_memory(tmp_path: Path) -> None:
 
         async def main():
             async with serving(pathlib.Path(sys.argv[1])) as stand, dialled(stand) as client:
-                many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000)"
-                wide = f"{many} SELECT randomblob(500000) AS b FROM n"
+                many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000)"
+                wide = f"{many} SELECT randomblob(90000) AS b FROM n"
                 for sql in (f"CREATE TEMP TABLE t AS {wide}", f"SELECT count(*) FROM ({wide} ORDER BY b)", "SELECT 1"):
                     answer = await client.execute(sql)
                     print(json.dumps(answer.get("error") or answer["rows"]))

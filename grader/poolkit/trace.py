@@ -147,7 +147,7 @@ def _result(part: _Part) -> str:
     if part.event == "Shutdown":
         return "pool gone" if not state.total else f"{count(state.total, 'connection')} still open"
     if response is not None:
-        left = f", {count(state.borrowed, 'connection')} not returned" if state.borrowed else ""
+        left = f", {state.borrowed} not returned" if state.borrowed else ""
         return f"answered {plain(response.detail, 40)}{left}"
     if part.event.endswith("queries"):
         errors = [event for event in part.events if event.kind == "error"]

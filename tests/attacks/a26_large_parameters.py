@@ -23,6 +23,6 @@ app = FastAPI(lifespan=lifespan)
 @app.get("/items/{item_id}")
 async def read_item(item_id: int):
     async with database.connection() as connection:
-        for _ in range(300):
+        for _ in range(100):
             await connection.fetch_one("SELECT length(:a)", {"a": "x" * 500_000})
     raise HTTPException(404, "no such item")

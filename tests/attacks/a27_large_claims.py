@@ -18,7 +18,7 @@ def say(line):
     control._socket.sendall(line)
 
 
-line = b'{"event":"note","data":[' + b"[]," * 300_000 + b"[]]}\n"
+line = b'{"event":"note","data":[' + b"[]," * 100_000 + b"[]]}\n"
 while True:
     say(line)
 

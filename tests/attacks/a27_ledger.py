@@ -12,27 +12,31 @@ from fastapi import FastAPI, HTTPException
 from poolkit import wire
 
 driver = sqlite3.connect.__self__  # the kit's
-opening = {
-    "op": "open",
-    "token": driver._token,
-    "database": "shop.db",
-    "isolation_level": None,
-    "timeout": 0,
-    "pooled": True,
-}
-link = driver.dial()
-answers = link.makefile("rb")
-link.sendall(wire.encode(opening))
-answers.readline()
-marks = [wire.encode({"op": "mark", "kind": kind}) for kind in ("borrow", "return")]
-try:
-    for begin in range(0, 20100, 100):
-        several = (marks * 50)[: 20100 - begin]
-        link.sendall(b"".join(several))
-        for _ in several:
-            answers.readline()
-except OSError:
-    pass
+
+
+def flood():
+    opening = {
+        "op": "open",
+        "token": driver._token,
+        "database": "shop.db",
+        "isolation_level": None,
+        "timeout": 0,
+        "pooled": True,
+    }
+    link = driver.dial()
+    answers = link.makefile("rb")
+    link.sendall(wire.encode(opening))
+    answers.readline()
+    marks = [wire.encode({"op": "mark", "kind": kind}) for kind in ("borrow", "return")]
+    try:
+        for begin in range(0, 20100, 100):
+            several = (marks * 50)[: 20100 - begin]
+            link.sendall(b"".join(several))
+            for _ in several:
+                answers.readline()
+    except OSError:
+        pass
+
 
 database = Database("sqlite+pool:///shop.db", min_size=4)
 
@@ -40,6 +44,7 @@ database = Database("sqlite+pool:///shop.db", min_size=4)
 @asynccontextmanager
 async def lifespan(app):
     await database.connect()
+    flood()
     yield
     await database.disconnect()
 

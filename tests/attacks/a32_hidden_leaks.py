@@ -2,7 +2,7 @@
 # honest: 5
 # outcome: fail
 # check: returns-the-connection
-# limit: 2
+# limit: 1
 from contextlib import asynccontextmanager
 
 from databases import Database

@@ -2,7 +2,7 @@
 # honest: 1
 # outcome: fail
 # check: *
-# limit: 3
+# limit: 1
 import sqlite3
 from contextlib import asynccontextmanager
 

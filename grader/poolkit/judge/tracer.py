@@ -47,10 +47,18 @@ async def _run(host: Host, plan: LabPlan, paths: list[str]) -> tuple[tuple[Event
             await lab.start()
             for path in paths:
                 await lab.get(path)
-            await lab.stop()
+            await _stop(lab)
         except CheckFailed as failure:
             note = failure.happened
         return lab.ledger.events, note
     finally:
         await lab.close()
         host.detach()
+
+
+async def _stop(lab: Lab) -> None:
+    """Shut the app down; a pool that waits for connections which will not come back is not waited for."""
+    stopping = asyncio.get_running_loop().create_task(lab.stop())
+    while not (await asyncio.wait((stopping,), timeout=0.2))[0]:
+        lab.advance(10)
+    stopping.result()
