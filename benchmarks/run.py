@@ -20,7 +20,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 EXERCISE = "exercise-3"
-BARE = [sys.executable, "-m", "pytest", "-q", str(ROOT / "benchmarks" / "bare" / "test_bare_exercise_3.py")]
+BARE = [
+    *(sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "-p", "anyio", "-p", "no:cacheprovider"),
+    *("--rootdir", tempfile.gettempdir(), str(ROOT / "benchmarks" / "bare")),
+]
+"""As lean as pytest gets: no configuration, no plugin but the one that the file needs."""
 
 
 def poolkit(*arguments: str) -> list[str]:
@@ -36,6 +40,7 @@ def timed(command: Sequence[str]) -> float:
     """
     names = [name for name in os.environ if name.startswith("PYTEST") or name == "PYTHONDONTWRITEBYTECODE"]
     environment = {name: value for name, value in os.environ.items() if name not in names}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     begin = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment, cwd=ROOT, timeout=120)
     return time.perf_counter() - begin

@@ -21,6 +21,9 @@ MAX_FILES = 200
 _SKIPPED = frozenset({"__pycache__", "node_modules", "venv"})
 _KEPT = frozenset({".py", ".sql", ".txt", ".json", ".html", ".csv"})
 
+# Some of Python's other codecs take minutes for a mebibyte.
+_ENCODINGS = frozenset({"utf-8", "utf-8-sig", "ascii", "iso-8859-1", "iso-8859-15", "cp1252"})
+
 # What the app of an exercise stands on; a learner's file of that name would be imported in its place.
 _LIBRARIES = frozenset(
     {
@@ -103,6 +106,8 @@ def _unreadable(path: Path, name: str) -> AppError | None:
     data = path.read_bytes()
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        if encoding not in _ENCODINGS:
+            raise LookupError(encoding)
         data.decode(encoding)
     except UnicodeDecodeError:
         return _not_text(data, encoding, name)
