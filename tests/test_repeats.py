@@ -40,5 +40,5 @@ def test_no_verdict_changes_under_load(course: Course, host: Host, name: str) ->
         for path in paths:
             report = grade(host, exercise, locate(path, exercise.file_name), seed=seed)
             verdict = tuple((check.id, check.status.value, check.misconception) for check in report.checks)
-            seen.setdefault(f"{path.parent.name}/{path.name}", set()).add((report.status.value, *verdict))
+            seen.setdefault(str(path), set()).add((report.status.value, *verdict))
     assert {name: verdicts for name, verdicts in seen.items() if len(verdicts) > 1} == {}
