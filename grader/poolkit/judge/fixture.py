@@ -131,8 +131,7 @@ class Lab:
         """Start the app; tell whether it became ready."""
         self.ledger.record("startup")
         self.process.command("start", sizes=[pool_size, pool_size] if pool_size else None)
-        await self.process.until("ready", "startup_failed", within=self.patience)
-        return self.process.claimed("ready") is not None
+        return await self.process.until_ready(self.patience)
 
     @property
     def startup_error(self) -> AppError | None:

@@ -109,7 +109,8 @@ class Host:
 
         Args:
             command: what `poolkit.lab.host.run_lab` takes.
-            descriptors: the lab's ends of its control socket, of its output pipe and of the witness's door.
+            descriptors: the lab's ends of its control socket, its output pipe, the witness's door, and the gate
+                where it gets the socket to serve on.
             ended: called when the lab's process ends, with its exit code, or None when the host died, and with
                 the reason where the host ended it.
         """

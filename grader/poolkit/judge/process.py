@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from poolkit.wire import Message
 
 MAX_OUTPUT = 64 << 10
 """How many bytes of a lab's prints are kept."""
+_BACKLOG = 2048
 MAX_CLAIMS = 20_000
 MAX_CLAIMED = 4 << 20
 """How many bytes all the claims of a lab may have."""
@@ -76,6 +77,8 @@ class LabProcess:
         self._tasks: list[asyncio.Task[None]] = []
         self._follower: asyncio.Task[None] | None = None
         self._output_end: asyncio.Future[None] | None = None
+        self._gate: socket.socket | None = None
+        self._serves = False
         self._writer: asyncio.StreamWriter | None = None
         self._transport: asyncio.ReadTransport | None = None
 
@@ -91,22 +94,23 @@ class LabProcess:
         ours.setblocking(False)
         inside, outside = socket.socketpair()
         self.witness.start(inside)
+        self._gate, asking = socket.socketpair()
+        asyncio.get_running_loop().add_reader(self._gate, self._let_serve, self._gate)
         read_end, write_end = os.pipe()
         plan = self._plan
         command: dict[str, Any] = {
             "code": str(plan.code),
             "entry": plan.entry,
             "names": dict(plan.names),
-            "http": str(self.http_path),
             "token": self._token,
             "limits": {"memory": plan.memory, "cpu": plan.cpu},
         }
         try:
-            ends = [theirs.fileno(), write_end, outside.fileno()]
+            ends = [theirs.fileno(), write_end, outside.fileno(), asking.fileno()]
             self._lab = self._host.fork(command, ends, self._on_end)
         finally:
-            theirs.close()
-            outside.close()
+            for given in (theirs, outside, asking):
+                given.close()
             os.close(write_end)
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=wire.MAX_MESSAGE)
         self._follower = asyncio.create_task(self._follow(reader))
@@ -131,8 +135,17 @@ class LabProcess:
 
     async def until(self, *events: str, within: float) -> bool:
         """Wait until the lab claims one of `events` or its process ends; False when the time is up."""
+        return await self._until(lambda: any(self.claimed(event) for event in events), within)
+
+    async def until_ready(self, within: float) -> bool:
+        """Wait until the app is served or its process ends; tell whether it is served."""
+        # Its claim, though it proves nothing, says that everything claimed before has arrived.
+        await self._until(lambda: self._serves and self.claimed("ready") is not None, within)
+        return self._serves
+
+    async def _until(self, condition: Callable[[], bool], within: float) -> bool:
         end = asyncio.get_running_loop().time() + within
-        while not (self.ended or any(self.claimed(event) for event in events)):
+        while not (self.ended or condition()):
             if not await self._change(end - asyncio.get_running_loop().time()):
                 return False
         return True
@@ -146,6 +159,7 @@ class LabProcess:
         self.kill()
         await self.until_ended(5.0)
         await self.witness.close()
+        self._shut_gate()
         shutil.rmtree(self._folder, ignore_errors=True)
         tasks = [*self._tasks, *([self._follower] if self._follower else [])]
         for task in tasks:
@@ -189,13 +203,36 @@ class LabProcess:
                 self.layers = tuple(layer for layer in layers if isinstance(layer, str))
             case "waiting" if isinstance(tasks := message.get("tasks"), int):
                 self.ledger.waits(max(0, min(tasks, 1_000_000)))
-            case "ready":
-                self.ledger.record("ready")
             case "done" if isinstance(request := message.get("request"), int):
                 self.ledger.record("done", request=request)
             case "stopped":
                 self.ledger.record("stopped")
         self._wake()
+
+    def _let_serve(self, gate: socket.socket) -> None:
+        """Give the lab the socket to serve on, once; from then on, and not before, is the app ready."""
+        try:
+            if gate.recv(1):
+                with socket.socket(socket.AF_UNIX) as listener:
+                    listener.bind(str(self.http_path))
+                    listener.listen(_BACKLOG)
+                    self._serves = True
+                    self.ledger.record("ready")
+                    socket.send_fds(gate, [b"+"], [listener.fileno()])
+        except LedgerFull:
+            self.witness.flooded = True
+            self.kill()
+        except ConnectionError:
+            # The process ended while it asked; its exit says the rest.
+            pass
+        self._shut_gate()
+        self._wake()
+
+    def _shut_gate(self) -> None:
+        if self._gate is not None:
+            asyncio.get_running_loop().remove_reader(self._gate)
+            self._gate.close()
+            self._gate = None
 
     def _on_end(self, code: int | None, why: str) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(self._settle(code, why)))

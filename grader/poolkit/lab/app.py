@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import socket
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,23 @@ class _Server(uvicorn.Server):
         await self.lifespan.shutdown()
 
 
+class _Listener(list[socket.socket]):
+    """The socket to serve on, for uvicorn to go through when the startup is over.
+
+    Only then is it asked for, so that the judge need not be told when the app is ready: nobody serves without it.
+    """
+
+    def __init__(self, gate: socket.socket) -> None:
+        super().__init__()
+        self._gate = gate
+
+    def __iter__(self) -> Iterator[socket.socket]:
+        self._gate.sendall(b"?")
+        _, descriptors, _, _ = socket.recv_fds(self._gate, 1, 1)
+        for descriptor in descriptors:
+            yield socket.socket(fileno=descriptor)
+
+
 class Lab:
     """One run of the learner's app.
 
@@ -80,15 +97,15 @@ class Lab:
         control: the line to the judge.
         folder: the learner's files.
         entry: `module:attribute` of the app.
-        listener: the socket to serve on.
+        gate: where the judge gives the socket to serve on.
     """
 
-    def __init__(self, control: Control, blame: Blame, folder: str, entry: str, listener: socket.socket) -> None:
+    def __init__(self, control: Control, blame: Blame, folder: str, entry: str, gate: socket.socket) -> None:
         self._control = control
         self._blame = blame
         self._folder = folder
         self._entry = entry
-        self._listener = listener
+        self._gate = gate
         self._clock = Clock()
         self._setup = LabSetup(control, blame)
 
@@ -136,7 +153,7 @@ class Lab:
         )
         server = _Server(config, lambda: self._control.say("ready"))
         try:
-            await server.serve(sockets=[self._listener])
+            await server.serve(sockets=_Listener(self._gate))
         except SystemExit:
             self._control.say("startup_failed")
         else:

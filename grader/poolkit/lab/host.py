@@ -135,7 +135,7 @@ class _Host:
 
             self._readable = readable_paths([Path(folder) for folder in command["folders"]])
         elif command["command"] == "fork":
-            descriptors, self._descriptors = self._descriptors[:3], self._descriptors[3:]
+            descriptors, self._descriptors = self._descriptors[:4], self._descriptors[4:]
             self._fork(command, descriptors)
         elif command["command"] == "kill":
             for pid, lab in self._labs.items():
@@ -164,15 +164,15 @@ class _Host:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        control, output, door = descriptors
+        control, output, door, gate = descriptors
         os.dup2(output, 1)
         os.dup2(output, 2)
         self._selector.close()
         for end in (*self._close_in_child, self._judge):
             end.close()
         os.close(output)
-        _close_all_but({0, 1, 2, control, door})
-        run_lab(command, socket.socket(fileno=control), socket.socket(fileno=door), self._readable)
+        _close_all_but({0, 1, 2, control, door, gate})
+        run_lab(command, *(socket.socket(fileno=end) for end in (control, door, gate)), readable=self._readable)
 
     def _reap(self) -> None:
         while True:
@@ -229,12 +229,15 @@ def _close_all_but(kept: set[int]) -> None:
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))
 
 
-def run_lab(command: dict[str, Any], line: socket.socket, door: socket.socket, readable: list[str]) -> None:
+def run_lab(
+    command: dict[str, Any], line: socket.socket, door: socket.socket, gate: socket.socket, *, readable: list[str]
+) -> None:
     """Be one lab: shut the process in, serve the learner's app, end.
 
     Args:
         line: the socket that the judge's commands come from.
         door: the socket that connections to the database come from.
+        gate: the socket that the one to serve on comes from.
         readable: the paths that Python needs to read.
     """
     from poolkit.lab.app import Lab
@@ -253,12 +256,10 @@ def run_lab(command: dict[str, Any], line: socket.socket, door: socket.socket, r
     tempfile.tempdir = None
     os.chdir(code)
     sys.argv = ["uvicorn", command["entry"]]
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(command["http"])  # now, since a lab can make neither files nor sockets
     held = apply(readable, code, Limits(**command["limits"]))
     control.say("shut_in", layers=held)
     Driver(door, command["token"]).install()
-    Lab(control, Blame(code, command["names"]), code, command["entry"], listener).run()
+    Lab(control, Blame(code, command["names"]), code, command["entry"], gate).run()
     sys.stdout.flush()
     sys.stderr.flush()
     # As an interpreter that ends does: a connection that was never closed keeps its thread, and so the process.
