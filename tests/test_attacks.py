@@ -1,10 +1,10 @@
 """Attacks on the grader: none earns a point that its honest code would not, and none leaves anything behind.
 
-Each file or folder in `attacks/` is a submission for exercise-3, the stub or a leaky route with a trick added. Its
-header says what it tries, what it would earn without the trick (`honest`), how the run has to come out (`outcome`,
-and `check`, the check that shows it; `*` for any), what the report has to tell (`says`), and the seconds for one check
-where the exercise's own would be too long to wait (`limit`). An attack that gets at something that is not its own
-prints `LEAKED`.
+Each file or folder in `attacks/` is a submission for exercise-3 (or for `exercise`), the stub or a wrong route with a
+trick added. Its header says what it tries, what it would earn without the trick (`honest`), how the run has to come
+out (`outcome`, and `check`, the check that shows it; `*` for any), what the report has to tell (`says`), and the
+seconds for one check where the exercise's own would be too long to wait (`limit`). An attack that gets at something
+that is not its own prints `LEAKED`.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Attack:
     """One submission of `attacks/`, and what its header says of it."""
 
     path: Path
+    exercise: str
     honest: int
     outcomes: frozenset[str]
     checks: frozenset[str]
@@ -72,11 +73,19 @@ def read(path: Path) -> Attack:
     head = re.match(r"(?:# [a-z]+: .*\n)+", text)
     assert head, path
     named = dict(line[2:].split(": ", 1) for line in head.group().splitlines())
-    assert named.keys() <= {"attack", "honest", "outcome", "check", "says", "limit"}, path
+    assert named.keys() <= {"attack", "honest", "outcome", "check", "says", "limit", "exercise"}, path
     assert named["attack"].startswith(f"{int(path.name[1:3])} "), path
     limit = named.get("limit")
     outcomes, checks = (frozenset(named.get(name, "*").split("|")) for name in ("outcome", "check"))
-    return Attack(path, int(named["honest"]), outcomes, checks, named.get("says", ""), int(limit) if limit else None)
+    return Attack(
+        path,
+        exercise=named.get("exercise", "exercise-3"),
+        honest=int(named["honest"]),
+        outcomes=outcomes,
+        checks=checks,
+        says=named.get("says", ""),
+        limit=int(limit) if limit else None,
+    )
 
 
 ATTACKS = [read(path) for path in sorted(FOLDER.iterdir()) if path.suffix == ".py" or path.is_dir()]
@@ -97,7 +106,7 @@ def bounded(exercise: Exercise, check_s: int | None) -> Exercise:
 
 def tried(course: Course, host: Host, attack: Attack) -> Report:
     """Grade an attack."""
-    exercise = bounded(course.exercise("exercise-3"), attack.limit)
+    exercise = bounded(course.exercise(attack.exercise), attack.limit)
     return grade(host, exercise, locate(attack.path, exercise.file_name), seed=7)
 
 
@@ -159,7 +168,7 @@ def test_an_attack_earns_nothing(
     assert report.fault is None, told(report)
     assert report.points <= attack.honest, told(report)
     assert exit_code([report]) == 1, told(report)
-    assert report.max_points == 17
+    assert report.max_points == (17 if report.exercise == "exercise-3" else 11)
     statuses = {check.status for check in report.checks} | {report.status}
     assert attack.outcomes & {*map(str, statuses)} or "*" in attack.outcomes, told(report)
     failed = {check.id for check in report.checks if check.status in (Status.FAIL, Status.TAMPERING)}

@@ -225,13 +225,13 @@ def test_junit_tells_status_and_points() -> None:
 @PATIENT
 @given(st.text(st.characters()))
 def test_junit_is_xml_whatever_is_in_it(text: str) -> None:
-    """A strict parser reads it, and gets back every character that XML can hold."""
+    """A strict parser reads it, and gets back every character that XML can hold and does not discourage."""
     document = formats.render("junit", [report(spoiled(FAILED, text), error=AppError("", text))])
     assert document.startswith("<?xml version='1.0' encoding='utf-8'?>\n")
     root = ElementTree.fromstring(document.encode())
     message = root.find(".//failure[@message]")
     assert message is not None
-    kept = re.sub("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+    kept = re.sub("[^\t\n\r\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
     assert message.get("message") == kept
 
 

@@ -172,6 +172,7 @@ def test_other_names_hide_nothing(work: Path, tmp_path: Path) -> None:
         (b"# coding: ascii\napp = '\xe9'\n", 2, "ASCII"),
         (b"# coding: no-such-thing\n", 1, "its coding comment is wrong"),
         (b"# coding: rot13\n", 1, "its coding comment is wrong"),
+        (b"# coding: punycode\n" + b"a" * 900_000, 1, "its coding comment is wrong"),  # hours to decode
         (b"# coding: undefined\n", 1, "its coding comment is wrong"),
         (b"\xef\xbb\xbf# coding: latin-1\n", 1, "its coding comment is wrong"),
     ],

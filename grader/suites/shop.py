@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from poolkit.events import PoolState
+from poolkit.events import Event, PoolState
 from poolkit.judge.checks import expect
 from poolkit.judge.fixture import Answer, Lab
+from poolkit.text import count
 
 LATEST_RETURN = 0.2  # seconds after the app has done everything for a request
 
@@ -65,6 +66,27 @@ def expect_item(lab: Lab, answer: Answer, item: Item) -> None:
     )
 
 
+def expect_full(lab: Lab, misconception: str) -> None:
+    """Fail the check unless the pool that startup opened is full and idle; a connection that is out tells which
+    misconception it is.
+    """
+    size, state = lab.pool_size, lab.pool
+    expect(
+        size > 0 and state.free == state.total == size,
+        expected="After startup every connection of the pool is open and free.",
+        happened=(
+            f"{count(state.total, 'connection')} open and {state.free} free, of the {size} that the pool is to have."
+        ),
+        misconception=misconception if state.borrowed else None,
+        at=first(lab.held()),
+    )
+
+
+def first(events: list[Event]) -> Event | None:
+    """Return the first event, if there is any."""
+    return events[0] if events else None
+
+
 async def settled(lab: Lab, size: int) -> PoolState:
     """Return the pool's state once `size` connections are free, or when it is clear that they will not be.
 
@@ -87,8 +109,3 @@ def short(value: object, limit: int = 120) -> str:
     """Return a value as text that fits a line."""
     text = ascii(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def count(number: int, noun: str) -> str:
-    """Return `1 connection`, `2 connections`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

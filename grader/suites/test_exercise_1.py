@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from shop import count
-
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
 from poolkit.judge.fixture import Lab
+from poolkit.text import count
 
 SIZE = 16
 """So many connections that a startup which does not wait for them cannot be done with them by chance."""

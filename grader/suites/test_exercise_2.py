@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from shop import count
-
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
 from poolkit.judge.fixture import Lab
+from poolkit.text import count
 
 SIZE = 8
 """So many connections in each pool that a shutdown which does not wait for them cannot be done by chance."""

@@ -5,26 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from shop import Item, add_item, count, expect_item, settled, told
+from shop import Item, add_item, expect_full, expect_item, first, settled, told
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
 from poolkit.judge.fixture import Answer, Lab
+from poolkit.text import count
 
 
 @check("The pool is full and idle before the first request")
 async def test_starts_full(lab: Lab) -> None:
     await lab.start()
-    size, state = lab.pool_size, lab.pool
-    expect(
-        size > 0 and state.free == state.total == size,
-        expected="After startup every connection of the pool is open and free.",
-        happened=(
-            f"{count(state.total, 'connection')} open and {state.free} free, of the {size} that the pool is to have."
-        ),
-        misconception="shared-connection" if state.borrowed else None,
-        at=_first(lab.held()),
-    )
+    expect_full(lab, "shared-connection")
 
 
 @check("The item comes from the database, over a connection of the pool", points=2, needs=["starts-full"])
@@ -99,7 +91,7 @@ async def test_returns_the_connection(lab: Lab) -> None:
     for number, item in enumerate(items, 1):
         mark = len(lab.ledger)
         answer = await lab.get(item.path)
-        response = _first(lab.ledger.of("response", since=mark))
+        response = first(lab.ledger.of("response", since=mark))
         state = await settled(lab, size)
         out = lab.held()
         kept = bool(out) and await _is_kept(lab, spare, out)
@@ -124,7 +116,7 @@ async def test_returns_the_connection(lab: Lab) -> None:
                 f"{'is' if state.total == 1 else 'are'} open: {_closings(lab, closed)}."
             ),
             misconception="closes-it" if _closed_while_lent(lab, closed) else "reconnects",
-            at=_first(closed),
+            at=first(closed),
         )
         expect_item(lab, answer, item)
 
@@ -153,7 +145,7 @@ async def test_returns_after_404(lab: Lab) -> None:
         expected=f"After a 404 all {size} connections are free again.",
         happened=f"After one 404, {state.free} of {size} {'is' if state.free == 1 else 'are'} free.",
         misconception="leaves-early" if out else None,
-        at=_first(lab.ledger.of("response")),
+        at=first(lab.ledger.of("response")),
     )
 
 
@@ -195,7 +187,7 @@ async def test_reuses_connections(lab: Lab) -> None:
             expected="Requests use the connections that startup opened; none is opened or closed in between.",
             happened=f"During the requests {count(len(opened), 'connection')} opened and {len(closed)} closed.",
             misconception=_why_opened(lab, opened, mark) if opened else "reconnects",
-            at=_first(opened or closed),
+            at=first(opened or closed),
         )
 
 
@@ -230,7 +222,7 @@ async def test_visitors_together(lab: Lab) -> None:
             f"{'is' if state.free == 1 else 'are'} free; visitors who come one by one lose none."
         ),
         misconception="one-name-for-all" if out else None,
-        at=_first([event for event in out if event.seq > mark]),
+        at=first([event for event in out if event.seq > mark]),
     )
     for answer, item in zip(await asyncio.gather(*calls), items, strict=True):
         expect_item(lab, answer, item)
@@ -252,7 +244,7 @@ async def test_pool_of_one(lab: Lab) -> None:
         answered == 3,
         expected="Three visitors at once share a pool of one connection, one after the other.",
         happened=f"After {lab.patience:g} s, {answered} of 3 had an answer.",
-        at=_first(lab.ledger.of("borrow", since=mark)),
+        at=first(lab.ledger.of("borrow", since=mark)),
     )
     for answer, item in zip(await asyncio.gather(*calls), items, strict=True):
         expect_item(lab, answer, item)
@@ -284,7 +276,7 @@ def _expect_a_query(lab: Lab, answer: Answer, mark: int) -> None:
         happened=f"It answered {answer.status}, and no query reached the database"
         + (f": the route raised {error}." if error else "."),
         misconception=misconception,
-        at=_first(lab.ledger.of("response", since=mark)),
+        at=first(lab.ledger.of("response", since=mark)),
         error=error,
     )
 
@@ -301,7 +293,7 @@ def _expect_none_opened(lab: Lab, mark: int, size: int) -> None:
         expected=f"The request borrows one of the {count(size, 'connection')} that are open.",
         happened=f"{count(len(opened), 'new connection')} opened while the request ran.",
         misconception=_why_opened(lab, opened, mark),
-        at=_first(opened),
+        at=first(opened),
     )
 
 
@@ -340,7 +332,3 @@ def _closings(lab: Lab, closed: list[Event]) -> str:
     if _closed_while_lent(lab, closed):
         return f"connection {closed[0].connection} was closed by its borrower"
     return f"{count(len(closed), 'connection')} {'was' if len(closed) == 1 else 'were'} closed during the request"
-
-
-def _first(events: list[Event]) -> Event | None:
-    return events[0] if events else None

@@ -6,12 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from shop import count, settled, short, told
+from shop import expect_full, first, settled, short, told
 
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
 from poolkit.judge.fixture import Answer, Lab
 from poolkit.judge.ledger import Ledger
+from poolkit.text import count
 
 GIVEN_SIZE = 4
 """The pool's size in the file that a learner is given."""
@@ -76,16 +77,7 @@ def missing_path(lab: Lab) -> str:
 @check("The pool is full and idle before the first request")
 async def test_starts_full(lab: Lab) -> None:
     await lab.start()
-    size, state = lab.pool_size, lab.pool
-    expect(
-        size > 0 and state.free == state.total == size,
-        expected="After startup every connection of the pool is open and free.",
-        happened=(
-            f"{count(state.total, 'connection')} open and {state.free} free, of the {size} that the pool is to have."
-        ),
-        misconception="never-returned" if state.borrowed else None,
-        at=_first(lab.held()),
-    )
+    expect_full(lab, "never-returned")
 
 
 @check("A price comes from the database, and the connection comes back", points=2, needs=["starts-full"])
@@ -102,7 +94,7 @@ async def test_tells_the_price(lab: Lab) -> None:
             expected=f"GET {ware.path(quantity)} answers 200 with the price.",
             happened=_answered(lab, answer),
             misconception="used-after-return" if error and _unusable(error.message) else None,
-            at=_first(lab.ledger.of("return", since=mark)),
+            at=first(lab.ledger.of("return", since=mark)),
             error=error,
         )
         _expect_body(answer, ware.price(quantity))
@@ -112,7 +104,7 @@ async def test_tells_the_price(lab: Lab) -> None:
             expected="The route's queries run on a connection that it borrowed from the pool.",
             happened="No query reached the database over a connection of the pool.",
             misconception="own-connection" if queries else None,
-            at=_first(queries),
+            at=first(queries),
         )
         await _expect_all_free(lab, size, answer, "a price was told", "never-returned")
 
@@ -232,7 +224,7 @@ async def test_visitors_together(lab: Lab) -> None:
             f"{state.free} of 4 connections {_are(state.free)} free; visitors who come one by one lose none."
         ),
         misconception="one-name-for-all" if out else None,
-        at=_first(out),
+        at=first(out),
     )
     answers = await asyncio.gather(*calls)
     for answer, path, status in zip(answers, paths, (200, 404, 200, 500), strict=True):
@@ -303,7 +295,7 @@ async def _visit(lab: Lab, path: str) -> Answer:
             f"when the pool gave up, it answered {answer.status}."
         ),
         misconception="two-at-once",
-        at=_first(borrowed),
+        at=first(borrowed),
     )
     _expect_none_opened_or_closed(lab, mark)
     return answer
@@ -401,7 +393,7 @@ def _expect_503(lab: Lab, answer: Answer) -> None:
         expected="A missing table raises sqlite3.OperationalError, which `database_trouble` answers with 503.",
         happened=_answered(lab, answer),
         misconception=misconception,
-        at=_first(lab.ledger.of("error")),
+        at=first(lab.ledger.of("error")),
         error=lab.request_error(answer.request),
     )
 
@@ -458,7 +450,3 @@ def _was_lent(lab: Lab, end: Event) -> bool:
 
 def _are(number: int) -> str:
     return "is" if number == 1 else "are"
-
-
-def _first(events: list[Event]) -> Event | None:
-    return events[0] if events else None

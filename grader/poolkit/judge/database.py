@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,16 @@ from poolkit.events import Value
 from poolkit.wire import MAX_MESSAGE
 
 _MAX_PAGES = 16_384  # of 4 KiB: no file grows beyond 64 MiB
-_MAX_CELL = 100_000  # bytes; instr() and its like take as long as one text times the other, and cannot be stopped
+_MAX_CELL = 100_000  # bytes
 _MAX_COLUMNS = 200
-_STEPS_AT_ONCE = 50_000  # of SQLite's virtual machine; about a millisecond
-_MAX_WORK = 1.0  # seconds of CPU for all the statements of one lab, less those that end at once
-# Between two steps nothing can be stopped, so that no step may take long, nor many stand in a row.
-_MAX_PATTERN = 100  # bytes; a LIKE takes as long as text times pattern
+_MAX_WORK = 1.0  # seconds of CPU for all the statements of one lab
+# Between two looks at the clock nothing can be stopped. So they are close together, and what lies between is short.
+_STEPS_AT_ONCE = 1_000  # of SQLite's virtual machine, in loops; those in a row are bounded by the next
 _MAX_PROGRAM = 10_000  # steps in a statement, less its loops
+_MAX_CALLS = 200  # of functions in a statement's text
+_MAX_SLOW_CALLS = 20  # of those that may take as long as one text times the other, such as LIKE, instr and trim
+_MAX_SLOW_CELL = 1_000  # bytes, in a statement that calls such a function
+_MAX_PATTERN = 100  # bytes, of a LIKE
 _CLOSE_LIMIT = 5.0  # seconds
 _MAX_HEAP = 128 << 20  # bytes, of all the SQLite in this process, temporary tables and sorting included
 
@@ -50,20 +53,110 @@ _ALLOWED_PRAGMAS = frozenset(
     }
 )
 _DENIED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer"})
+_QUICK_FUNCTIONS = frozenset(
+    {
+        "abs",
+        "avg",
+        "changes",
+        "char",
+        "coalesce",
+        "count",
+        "cume_dist",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "date",
+        "datetime",
+        "dense_rank",
+        "first_value",
+        "group_concat",
+        "hex",
+        "ifnull",
+        "iif",
+        "json",
+        "json_array",
+        "json_array_length",
+        "json_group_array",
+        "json_group_object",
+        "json_object",
+        "json_quote",
+        "json_type",
+        "json_valid",
+        "julianday",
+        "lag",
+        "last_insert_rowid",
+        "last_value",
+        "lead",
+        "length",
+        "likelihood",
+        "likely",
+        "lower",
+        "max",
+        "min",
+        "nth_value",
+        "ntile",
+        "nullif",
+        "percent_rank",
+        "quote",
+        "random",
+        "randomblob",
+        "rank",
+        "round",
+        "row_number",
+        "sign",
+        "sqlite_version",
+        "strftime",
+        "string_agg",
+        "substr",
+        "substring",
+        "sum",
+        "time",
+        "timediff",
+        "total",
+        "total_changes",
+        "typeof",
+        "unicode",
+        "unixepoch",
+        "unlikely",
+        "upper",
+        "zeroblob",
+    }
+)
+"""Those that take no longer than it takes to read their arguments once."""
 _DENIED_ACTIONS = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_CREATE_VTABLE})
 
 
-def _authorize(action: int, first: str | None, second: str | None, *_: object) -> int:
-    """Refuse SQL that reaches other files, or that would change how the judge's own connections work."""
-    if action in _DENIED_ACTIONS:
-        return sqlite3.SQLITE_DENY
-    if action == sqlite3.SQLITE_PRAGMA:
-        name = (first or "").casefold()
-        if name not in _ALLOWED_PRAGMAS or (name == "journal_mode" and second is not None):
-            return sqlite3.SQLITE_DENY
-    if action == sqlite3.SQLITE_FUNCTION and (second or "").casefold() in _DENIED_FUNCTIONS:
-        return sqlite3.SQLITE_DENY
-    return sqlite3.SQLITE_OK
+class _Authority:
+    """Refuses SQL that reaches other files, that would change how the judge's own connections work, or that calls
+    so many functions that it could not be stopped.
+
+    Args:
+        on_slow_call: called when a statement calls a function that may take long.
+    """
+
+    def __init__(self, on_slow_call: Callable[[], object]) -> None:
+        self._on_slow_call = on_slow_call
+        self.begin()
+
+    def begin(self) -> None:
+        """Count the calls of the next statement."""
+        self._calls = self._slow_calls = 0
+
+    def __call__(self, action: int, first: str | None, second: str | None, *_: object) -> int:
+        refused = action in _DENIED_ACTIONS
+        if action == sqlite3.SQLITE_PRAGMA:
+            name = (first or "").casefold()
+            refused = name not in _ALLOWED_PRAGMAS or (name == "journal_mode" and second is not None)
+        elif action == sqlite3.SQLITE_FUNCTION:
+            refused = self._refuses((second or "").casefold())
+        return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
+
+    def _refuses(self, function: str) -> bool:
+        self._calls += 1
+        if function not in _QUICK_FUNCTIONS:
+            self._slow_calls += 1
+            self._on_slow_call()
+        return function in _DENIED_FUNCTIONS or self._calls > _MAX_CALLS or self._slow_calls > _MAX_SLOW_CALLS
 
 
 class _GuardedCursor(sqlite3.Cursor):
@@ -112,6 +205,7 @@ class GuardedConnection(sqlite3.Connection):
             before, used = used, time.thread_time()  # aiosqlite gives each connection a thread of its own
             return over.is_set() or meter.run_out(used - before)
 
+        self._must_stop = must_stop
         # Unlike interrupt(), which a statement that starts a moment later does not see.
         self.set_progress_handler(must_stop, _STEPS_AT_ONCE)
         self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_CELL)
@@ -126,15 +220,36 @@ class GuardedConnection(sqlite3.Connection):
             f"hard_heap_limit = {_MAX_HEAP}",
         ):
             super().execute(f"PRAGMA {setting}").close()
-        self.set_authorizer(_authorize)
+        self._authority = _Authority(lambda: self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_SLOW_CELL))
+        self.set_authorizer(self._authority)
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:  # noqa: ANN401  (as in typeshed)
+        self._begin()
         return super().cursor(_GuardedCursor).execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        self._begin()
+        return super().executemany(sql, parameters)
+
+    def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
+        self._begin()
+        return super().executescript(sql_script)
+
+    def _begin(self) -> None:
+        self._authority.begin()
+        self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_CELL)
+        if self._must_stop():  # a statement without a loop is not asked while it runs
+            raise sqlite3.OperationalError("interrupted")
 
 
 def guarded(path: str, over: threading.Event, meter: Meter, **settings: Any) -> aiosqlite.Connection:  # noqa: ANN401
     """Return a guarded connection to await; the settings are those of `sqlite3.connect`."""
-    connection = aiosqlite.connect(path, factory=partial(GuardedConnection, over=over, meter=meter), **settings)
+    connection = aiosqlite.connect(
+        path,
+        factory=partial(GuardedConnection, over=over, meter=meter),
+        cached_statements=0,  # so that each statement's functions are counted
+        **settings,
+    )
     # So that a statement that does not end keeps no process from ending. Before aiosqlite 0.22 it was the thread.
     thread: Any = getattr(connection, "_thread", connection)
     thread.daemon = True

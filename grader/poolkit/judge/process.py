@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from poolkit import wire
-from poolkit.errors import HostFault, WireFault
+from poolkit.errors import WireFault
 from poolkit.judge.controls import Faults
 from poolkit.judge.database import DatabaseFiles
 from poolkit.judge.host import Host
 from poolkit.judge.ledger import Ledger, LedgerFull
-from poolkit.judge.witness import Witness, _location
+from poolkit.judge.witness import Witness, location
 from poolkit.report import AppError
 from poolkit.wire import Message
 
@@ -302,7 +302,7 @@ def app_error(claim: Message | None) -> AppError | None:
         return None
     # Only what is text: even to spell out a deep or huge value could fail.
     kind, text = (told if isinstance(told := error.get(name), str) else "" for name in ("type", "message"))
-    return AppError(kind[:100], text[:500], _location(error.get("at")))
+    return AppError(kind[:100], text[:500], location(error.get("at")))
 
 
-__all__ = ["HostFault", "LabPlan", "LabProcess", "app_error", "describe_exit"]
+__all__ = ["LabPlan", "LabProcess", "app_error", "describe_exit"]

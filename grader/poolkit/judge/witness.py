@@ -28,7 +28,7 @@ from poolkit.judge.database import DatabaseFiles, close_soon, guarded
 from poolkit.judge.ledger import Ledger, LedgerFull
 from poolkit.wire import Message
 
-MAX_CONNECTIONS = 200
+MAX_CONNECTIONS = 100
 _MAX_SESSIONS = MAX_CONNECTIONS + 50  # those that are being opened, or refused, included
 _ISOLATION_LEVELS = (None, "", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")
 _BLANK = re.compile(r"(?:\s+|--[^\n]*\n?|/\*.*?\*/)*", re.DOTALL)
@@ -268,7 +268,8 @@ class _Session:
             answer = _failure("ProgrammingError", str(error))
         except MemoryError:
             answer = _failure("OperationalError", "out of memory: the statement needs more than the database may use")
-        if error_text := answer.get("message"):
+        # That it was refused stands in the ledger already.
+        if (error_text := answer.get("message")) and error_text != _NOT_BORROWED:
             self._ledger.record("error", connection=self._number, detail=f"{answer['error']}: {error_text}")
         return answer | self._transaction()
 
@@ -343,7 +344,7 @@ class _Session:
             case _ if not self._pooled:
                 raise WireFault("a connection outside a pool was marked as borrowed or returned")
             case "borrow" if not borrowed:
-                self._ledger.borrowed(self._number, _number(message.get("request")), _location(message.get("at")))
+                self._ledger.borrowed(self._number, _number(message.get("request")), location(message.get("at")))
             case "return" if borrowed:
                 self._ledger.returned(self._number, in_transaction=self._real.in_transaction)
             case _:
@@ -395,7 +396,7 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1_000_000 else None
 
 
-def _location(value: object) -> Location | None:
+def location(value: object) -> Location | None:
     match value:
         case [str(file), int(line), str(text)] if 0 < line < 1_000_000:
             return Location(file[:200], line, text[:200])

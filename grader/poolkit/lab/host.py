@@ -157,7 +157,6 @@ class _Host:
         for descriptor in descriptors:
             os.close(descriptor)
         self._labs[pid] = command["lab"]
-        _tell(self._judge, {"event": "forked", "lab": command["lab"], "pid": pid})
 
     def _be_lab(self, command: dict[str, Any], descriptors: list[int]) -> None:
         os.setsid()
