@@ -33,13 +33,20 @@ class Limits(_Strict):
 
 
 class ExerciseFile(_Strict):
-    """What `exercise.yaml` holds."""
+    """What `exercise.yaml` holds.
+
+    `entry` is the app that is served, `file` what the learner edits, where that is not the app itself; `given` are
+    files beside it that are always the course's own, and `preload` modules that its labs have from the start.
+    """
 
     title: str = Field(min_length=1)
     concepts: list[str] = Field(min_length=1)
     difficulty: int = Field(ge=1, le=5)
     limits: Limits = Field(default_factory=Limits)
     entry: str = Field("app:app", pattern=r"^[a-z_]+:[A-Za-z_]+$")
+    file: str = Field("", pattern=r"^([a-z_]+\.py)?$")
+    given: list[str] = Field(default_factory=list)
+    preload: list[str] = Field(default_factory=list)
     databases: list[str] = Field(default_factory=lambda: ["shop.db"], min_length=1)
     trace: list[str] = Field(min_length=1)
     hints: list[str] = Field(min_length=3)
@@ -89,7 +96,12 @@ class Exercise:
     @property
     def file_name(self) -> str:
         """The name of the file that a learner edits."""
-        return self.about.entry.partition(":")[0] + ".py"
+        return self.about.file or self.about.entry.partition(":")[0] + ".py"
+
+    @property
+    def given(self) -> tuple[Path, ...]:
+        """Files that a run takes from the course, whatever stands beside the learner's."""
+        return tuple(self.folder / name for name in self.about.given)
 
     @property
     def schema(self) -> Path | None:

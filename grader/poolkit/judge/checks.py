@@ -14,15 +14,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class CheckInfo:
-    """What a check says of itself; `needs` are the ids of checks without which it makes no sense."""
+    """What a check says of itself.
+
+    `needs` are the ids of checks without which it makes no sense; `lesson` the heading in the exercise's lesson.md
+    that explains it, and `quiz` the id of the question that asks about it, where there is one.
+    """
 
     id: str
     title: str
     points: int
     needs: tuple[str, ...]
+    lesson: str = ""
+    quiz: str = ""
 
 
-def check(title: str, *, points: int = 1, needs: Sequence[str] = ()) -> Callable[[F], F]:
+def check(
+    title: str, *, points: int = 1, needs: Sequence[str] = (), lesson: str = "", quiz: str = ""
+) -> Callable[[F], F]:
     """Make a test function of a suite a check.
 
     Its id is the function's name, `test_returns_on_error` giving `returns-on-error`.
@@ -31,11 +39,13 @@ def check(title: str, *, points: int = 1, needs: Sequence[str] = ()) -> Callable
         title: the behaviour, in a sentence that a learner reads.
         points: what it earns.
         needs: ids of checks that must have passed; otherwise this one is not reached.
+        lesson: the heading in the exercise's lesson.md that explains the behaviour.
+        quiz: the id of the quiz question that asks about it.
     """
 
     def mark(function: F) -> F:
         name = function.__name__.removeprefix("test_").replace("_", "-")
-        function.check = CheckInfo(name, title, points, tuple(needs))  # type: ignore[attr-defined]
+        function.check = CheckInfo(name, title, points, tuple(needs), lesson, quiz)  # type: ignore[attr-defined]
         return function
 
     return mark

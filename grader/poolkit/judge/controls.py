@@ -61,6 +61,8 @@ class Faults:
     _statements: list[_StatementFault] = field(default_factory=list)
     _killers: dict[int, Callable[[], None]] = field(default_factory=dict)
     _connects_seen: int = 0
+    max_connections: int | None = None
+    """How many connections the database has at once, for all the labs of a check; no limit when None."""
 
     def refuse_connection(self, number: int, message: str = "unable to open database file") -> None:
         """Refuse the `number`-th connection from now on, counting from 1."""
@@ -81,9 +83,11 @@ class Faults:
 
     # --- the witness's side ---
 
-    def next_connect(self) -> str | None:
-        """Return the message to refuse the connection with that is being opened, or None."""
+    def next_connect(self, total: int) -> str | None:
+        """Return the message to refuse the connection with that is being opened beside `total` others, or None."""
         self._connects_seen += 1
+        if self.max_connections is not None and total >= self.max_connections:
+            return "too many connections"
         return self._connects.pop(self._connects_seen, None)
 
     def next_statement(self, sql: str) -> tuple[str, str, float] | None:

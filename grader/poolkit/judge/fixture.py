@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 import sqlite3
@@ -63,7 +64,8 @@ class Lab:
         self.random = random
         self.patience = patience
         self._transport: httpx.AsyncHTTPTransport | None = None
-        self._requests = 0
+        self._numbers = itertools.count(1)
+        self._workers: list[Lab] = []
         self._calls: set[asyncio.Task[Answer]] = set()
 
     @property
@@ -163,6 +165,28 @@ class Lab:
         """Tell whether the app's process ends by itself within the seconds given."""
         return await self.process.until_ended(within)
 
+    def interrupt(self) -> None:
+        """Cancel the app's lifespan, as when a server is stopped the hard way; nothing waits for what it does."""
+        self.process.command("interrupt")
+
+    async def worker(self, **environment: str) -> Lab:
+        """Return another process of the same app, imported and not yet started, on the same database.
+
+        Its ledger, faults and gates are this lab's own, so that they count all workers together.
+
+        Args:
+            environment: the variables that the app finds.
+
+        Raises:
+            NeverRan: the file could not be imported there.
+        """
+        worker = Lab(self.process.another(environment), self.random, self.patience)
+        worker._numbers = self._numbers  # a request's number is unique in the ledger
+        self._workers.append(worker)
+        await worker.process.launch()
+        await worker.imported()
+        return worker
+
     def advance(self, seconds: float) -> None:
         """Move the lab's clock forward."""
         self.process.command("advance", seconds=seconds)
@@ -201,8 +225,7 @@ class Lab:
             call.exception()  # asked for, so that asyncio does not complain of one that no check waits for
 
     async def _exchange(self, method: str, path: str, body: object) -> Answer:
-        self._requests += 1
-        number = self._requests
+        number = next(self._numbers)
         call = f"{method} {path}"
         self.ledger.request(number, call)
         expected = f"The app answers {call}."
@@ -304,7 +327,9 @@ class Lab:
             self._transport = None
 
     async def close(self) -> None:
-        """End the lab, whatever state it is in."""
+        """End the lab, whatever state it is in, and its workers."""
+        for worker in self._workers:
+            await worker.close()
         await self._hang_up()
         await self.process.dispose()
 

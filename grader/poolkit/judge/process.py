@@ -8,7 +8,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class LabPlan:
 
     `code` is the snapshot of the learner's files; `databases` their names in the exercise, the first being the
     default; `memory` in bytes, `cpu` in seconds; `names` what the learner calls files of the snapshot
-    that have another name there.
+    that have another name there; `environment` the variables that the app finds.
     """
 
     code: Path
@@ -46,33 +46,39 @@ class LabPlan:
     memory: int
     cpu: int
     names: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class LabProcess:
     """Forks a lab and follows it to its end.
 
     Make it with `launch`; end it with `dispose`, always.
+
+    Args:
+        host: the warm process.
+        plan: what it is made from.
+        first: the lab whose database this one shares, as workers of one app do; that one is disposed of last.
     """
 
-    def __init__(self, host: Host, plan: LabPlan) -> None:
-        self.ledger = Ledger()
-        self.faults = Faults()
-        self.output = bytearray()
+    def __init__(self, host: Host, plan: LabPlan, first: LabProcess | None = None) -> None:
+        self.ledger: Ledger = first.ledger if first else Ledger()
+        self.faults: Faults = first.faults if first else Faults()
+        self.output: bytearray = first.output if first else bytearray()
         self.layers: tuple[str, ...] | None = None
         self.claims: list[Message] = []
         """What the lab said, the oldest first; claims, all of it."""
         self.exit_code: int | None = None
         self.ended = False
-        self.tampering: list[str] = []
+        self.tampering: list[str] = first.tampering if first else []
         self._host = host
         self._plan = plan
         self._lab = 0
         name = secrets.token_hex(4)
         self._folder = host.folder / f"lab-{name}"
-        token = secrets.token_hex(16)
-        files = DatabaseFiles(host.folder / f"judge-{name}", plan.template, plan.databases)
-        self.witness = Witness(self.ledger, files, self.faults, token)
-        self._token = token
+        self._first = first
+        self._token: str = first._token if first else secrets.token_hex(16)
+        self.witness: Witness = first.witness if first else self._make_witness(name)
+        self._door: socket.socket | None = None
         self._changed: list[asyncio.Future[None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._follower: asyncio.Task[None] | None = None
@@ -87,13 +93,21 @@ class LabProcess:
         """The Unix socket that the learner's app is served on."""
         return self._folder / "http.sock"
 
+    def _make_witness(self, name: str) -> Witness:
+        files = DatabaseFiles(self._host.folder / f"judge-{name}", self._plan.template, self._plan.databases)
+        return Witness(self.ledger, files, self.faults, self._token)
+
+    def another(self, environment: Mapping[str, str]) -> LabProcess:
+        """Return a lab, not launched yet, that shares this one's database: another worker of the same app."""
+        return LabProcess(self._host, replace(self._plan, environment=environment), self._first or self)
+
     async def launch(self) -> None:
         """Fork the lab: it shuts itself in, imports the learner's file and waits for a command."""
         self._folder.mkdir(mode=0o700)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        inside, outside = socket.socketpair()
-        self.witness.start(inside)
+        self._door, outside = socket.socketpair()
+        self.witness.start(self._door)
         self._gate, asking = socket.socketpair()
         asyncio.get_running_loop().add_reader(self._gate, self._let_serve, self._gate)
         read_end, write_end = os.pipe()
@@ -104,6 +118,7 @@ class LabProcess:
             "names": dict(plan.names),
             "token": self._token,
             "limits": {"memory": plan.memory, "cpu": plan.cpu},
+            "environment": dict(plan.environment),
         }
         try:
             ends = [theirs.fileno(), write_end, outside.fileno(), asking.fileno()]
@@ -158,7 +173,8 @@ class LabProcess:
         """Kill the lab if it still runs, and give back everything that it used."""
         self.kill()
         await self.until_ended(5.0)
-        await self.witness.close()
+        if self._first is None:
+            await self.witness.close()
         self._shut_gate()
         shutil.rmtree(self._folder, ignore_errors=True)
         tasks = [*self._tasks, *([self._follower] if self._follower else [])]
@@ -242,7 +258,8 @@ class LabProcess:
         ends = [end for end in (self._follower, self._output_end) if end is not None]
         if ends:
             await asyncio.wait(ends, timeout=1.0)
-        await self.witness.end_sessions()
+        if self._door is not None:
+            await self.witness.end_sessions(self._door)
         self.exit_code = code
         self.ended = True
         if code is None:

@@ -66,7 +66,9 @@ def prepare(host: Host, exercise: Exercise, submission: Submission) -> tuple[Lab
         template = run / "template.sqlite"
         build_template(exercise.schema, template)
     code = run / "code"
-    refused = take(submission, exercise.file_name, code)
+    refused = take(submission, exercise.file_name, code, exercise.given)
+    if exercise.about.preload:
+        host.preload(exercise.about.preload)
     limits = exercise.about.limits
     plan = LabPlan(
         code=code,

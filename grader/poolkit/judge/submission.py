@@ -8,7 +8,7 @@ import shutil
 import stat
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,10 +58,14 @@ def locate(path: Path, file_name: str) -> Submission:
     return Submission(path if path.is_dir() else found, str(found))
 
 
-def take(submission: Submission, file_name: str, target: Path) -> AppError | None:
+def take(submission: Submission, file_name: str, target: Path, given: Sequence[Path] = ()) -> AppError | None:
     """Copy a submission into `target`; return what keeps it from being run, if anything does.
 
     Of a folder, Python and small text files are copied, at most 200 and 1 MiB each; links are not followed.
+
+    Args:
+        file_name: the learner's file, as it is called in `target`.
+        given: files of the course's that stand beside it, whatever the learner has there.
     """
     target.mkdir(mode=0o700)
     main = target / file_name
@@ -79,6 +83,8 @@ def take(submission: Submission, file_name: str, target: Path) -> AppError | Non
         if submission.path.stat().st_size > MAX_FILE:
             return AppError("", f"{submission.shown}: over {MAX_FILE >> 20} MiB; that is no file for an exercise")
         shutil.copyfile(submission.path, main)
+    for path in given:
+        shutil.copyfile(path, target / path.name)
     return _unreadable(main, Path(submission.shown).name)
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import re
+from collections.abc import Sequence
 
 from poolkit.course import Exercise
+from poolkit.errors import CourseFault
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, NeverRan
 from poolkit.judge.fixture import Lab
@@ -17,25 +21,45 @@ from poolkit.judge.submission import Submission
 from poolkit.report import AppError
 from poolkit.trace import Trace, build
 
+_REQUEST = re.compile(r"(?:(GET|POST|PUT|PATCH|DELETE) )?(/\S*)(?: (.+))?")
 
-def record(host: Host, exercise: Exercise, submission: Submission) -> Trace | AppError:
+
+def record(
+    host: Host, exercise: Exercise, submission: Submission, requests: Sequence[str] | None = None
+) -> Trace | AppError:
     """Run a submission once and return its trace, or why it never ran.
+
+    Args:
+        requests: what to send, each `[METHOD] /path [JSON]`; the exercise's own when not given.
 
     Raises:
         GraderFault: the exercise or the host is broken.
     """
+    calls = [_call(exercise, request) for request in (exercise.about.trace if requests is None else requests)]
     plan, refused = prepare(host, exercise, submission)
     if refused is not None:
         return refused
     host.wait_until_warm()
     try:
-        events, note = asyncio.run(_run(host, plan, exercise.about.trace))
+        events, note = asyncio.run(_run(host, plan, calls))
     except NeverRan as failure:
         return failure.error
     return build(exercise.id, submission.shown, events, note)
 
 
-async def _run(host: Host, plan: LabPlan, paths: list[str]) -> tuple[tuple[Event, ...], str]:
+def _call(exercise: Exercise, request: str) -> tuple[str, str, object]:
+    """Return the method, the path and the body of a request."""
+    found = _REQUEST.fullmatch(request)
+    try:
+        if found:
+            method, path, body = found.groups()
+            return method or "GET", path, json.loads(body) if body else None
+    except ValueError:
+        pass
+    raise CourseFault(f"{exercise.id}: {request!r} is no request; write /path, or METHOD /path with JSON after it")
+
+
+async def _run(host: Host, plan: LabPlan, calls: Sequence[tuple[str, str, object]]) -> tuple[tuple[Event, ...], str]:
     host.attach(asyncio.get_running_loop())
     process = LabProcess(host, plan)
     lab = Lab(process, random.Random(0), PATIENCE)
@@ -45,8 +69,8 @@ async def _run(host: Host, plan: LabPlan, paths: list[str]) -> tuple[tuple[Event
         await lab.imported()
         try:
             await lab.start()
-            for path in paths:
-                await lab.get(path)
+            for method, path, body in calls:
+                await lab.request(method, path, body=body)
             await _stop(lab)
         except CheckFailed as failure:
             note = failure.happened

@@ -47,7 +47,7 @@ def statement_kind(sql: str) -> str:
 
 
 class Witness:
-    """Serves the database to one lab.
+    """Serves the database to one lab, or to several that are workers of one app.
 
     Args:
         ledger: where everything is recorded.
@@ -66,27 +66,30 @@ class Witness:
         self.flooded = False
         """Whether the lab made more events than a ledger holds."""
         self._token = token
-        self._ended = False
-        self._door: socket.socket | None = None
-        self._sessions: set[asyncio.Task[None]] = set()
+        self._doors: set[socket.socket] = set()
+        self._sessions: dict[asyncio.Task[None], socket.socket] = {}
         self._closings: set[asyncio.Task[None]] = set()
 
     def start(self, door: socket.socket) -> None:
         """Answer at `door`, the judge's end of it: for each byte from the lab, send back a connection."""
         door.setblocking(False)
-        self._door = door
+        self._doors.add(door)
         asyncio.get_running_loop().add_reader(door, self._answer_door, door)
 
     async def close(self) -> None:
         """Stop serving: end every session and close every database connection."""
-        self._shut_door()
         await self.end_sessions()
         await self.files.close()
 
-    async def end_sessions(self) -> None:
-        """End every session, as when its lab has ended, and wait until it is closed; take no new one."""
-        self._ended = True
-        sessions = list(self._sessions)
+    async def end_sessions(self, door: socket.socket | None = None) -> None:
+        """End every session, as when its lab has ended, and wait until it is closed; take no new one.
+
+        Args:
+            door: end only those that began there.
+        """
+        for each in [door] if door else list(self._doors):
+            self._shut(each)
+        sessions = [session for session, its in self._sessions.items() if door in (None, its)]
         for session in sessions:
             # Once only: a second cancellation would cut short the closing that the first one began.
             if not session.cancelling():
@@ -120,27 +123,27 @@ class Witness:
             # The lab has ended, or takes none of what it asked for.
             knocks = b""
         if not knocks:
-            self._shut_door()
+            self._shut(door)
 
     def _hand_out(self, door: socket.socket) -> None:
-        if self._ended or self.tampering or len(self._sessions) >= _MAX_SESSIONS:
+        if self.tampering or len(self._sessions) >= _MAX_SESSIONS:
             door.send(b"-")
             return
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         session = asyncio.get_running_loop().create_task(self._serve(ours))
-        self._sessions.add(session)
-        session.add_done_callback(self._sessions.discard)
+        self._sessions[session] = door
+        session.add_done_callback(self._sessions.pop)
         # One that is cancelled before its first step closes nothing by itself.
         session.add_done_callback(lambda task: ours.close() if task.cancelled() else None)
         with theirs:
             socket.send_fds(door, [b"+"], [theirs.fileno()])
 
-    def _shut_door(self) -> None:
-        if self._door is not None:
-            asyncio.get_running_loop().remove_reader(self._door)
-            self._door.close()
-            self._door = None
+    def _shut(self, door: socket.socket) -> None:
+        if door in self._doors:
+            self._doors.remove(door)
+            asyncio.get_running_loop().remove_reader(door)
+            door.close()
 
     async def _serve(self, connection: socket.socket) -> None:
         reader, writer = await asyncio.open_connection(sock=connection, limit=wire.MAX_MESSAGE)
@@ -213,7 +216,8 @@ class _Session:
         name, pooled = message.get("database"), message.get("pooled")
         if level not in _ISOLATION_LEVELS or not isinstance(timeout, (int, float)) or not isinstance(name, str):
             raise WireFault("the driver's first message is malformed")
-        refusal = "too many connections" if self._witness.full else self._witness.faults.next_connect()
+        faults = self._witness.faults
+        refusal = "too many connections" if self._witness.full else faults.next_connect(self._ledger.state.total)
         if refusal is not None:
             self._ledger.record("refused", detail=f"connect: {refusal}")
             await self._send(_failure("OperationalError", refusal))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+import uvicorn.lifespan.on
 
 from poolkit.lab.blame import Blame
 from poolkit.lab.clock import Clock
@@ -128,6 +129,8 @@ class Lab:
                     started.set_result(True)
                 case {"command": "advance", "seconds": seconds}:
                     self._clock.advance(seconds)
+                case {"command": "interrupt"}:
+                    _cancel_lifespan()
                 case _:
                     if not started.done():
                         started.set_result(False)
@@ -175,3 +178,10 @@ class Lab:
             self._control.say("failed", error={"type": "", "message": message, "at": at})
             return None
         return found
+
+
+def _cancel_lifespan() -> None:
+    """Cancel the task in which uvicorn runs the app's lifespan, as a server does that is stopped the hard way."""
+    for task in asyncio.all_tasks():
+        if getattr(task.get_coro(), "__qualname__", "") == uvicorn.lifespan.on.LifespanOn.main.__qualname__:
+            task.cancel()

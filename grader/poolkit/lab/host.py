@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import selectors
@@ -134,6 +135,9 @@ class _Host:
             from poolkit.lab.sandbox import readable_paths
 
             self._readable = readable_paths([Path(folder) for folder in command["folders"]])
+        elif command["command"] == "preload":
+            for module in command["modules"]:
+                importlib.import_module(module)
         elif command["command"] == "fork":
             descriptors, self._descriptors = self._descriptors[:4], self._descriptors[4:]
             self._fork(command, descriptors)
@@ -252,6 +256,7 @@ def run_lab(
     control, code = Control(line), command["code"]
     os.environ.clear()
     os.environ.update(PATH="/usr/bin:/bin", HOME=code, LANG="C.UTF-8")
+    os.environ.update(command["environment"])
     tempfile.tempdir = None
     os.chdir(code)
     sys.argv = ["uvicorn", command["entry"]]

@@ -1,0 +1,250 @@
+"""A small app around a pool class of the learner's own, so that the judge can work it over HTTP.
+
+Each request is one task, as a visitor of a web app is. What a pool's method raises is an answer like any other:
+`{"error": {"type": ..., "message": ...}}`. Run it with `uvicorn app:app` and open /docs to work the pool by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager
+from typing import Any, Literal, Protocol
+
+import aiosqlite
+from fastapi import Body, FastAPI, HTTPException
+
+
+class PoolLike(Protocol):
+    """What the class of a learner has."""
+
+    async def open(self) -> None: ...  # noqa: D102
+    async def close(self) -> None: ...  # noqa: D102
+    async def acquire(self) -> aiosqlite.Connection: ...  # noqa: D102
+    async def release(self, connection: aiosqlite.Connection) -> None: ...  # noqa: D102
+    def connection(self) -> Any: ...  # noqa: ANN401, D102  (an asynchronous context manager)
+
+
+Moment = Literal["suspended", "done"]
+
+
+class _Trap:
+    """Awaits a coroutine, and cancels the task that does so at one of its awaits.
+
+    Args:
+        number: which await, from 1; only those where the task really waits count.
+        moment: `suspended` cancels while it waits, `done` when what it waits for is there and it has not gone on yet.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], number: int, moment: Moment) -> None:
+        self._coroutine = coroutine
+        self._number = number
+        self._moment = moment
+        self.reached = False
+        self.count = 0
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        task = asyncio.current_task()
+        assert task is not None
+        awaiting = self._coroutine.__await__()
+        value: Any = None
+        error: BaseException | None = None
+        while True:
+            try:
+                waited_for = awaiting.throw(error) if error else awaiting.send(value)
+            except StopIteration as end:
+                return end.value
+            self.count += 1
+            if self.count == self._number:
+                self._spring(task, waited_for)
+            value, error = None, None
+            try:
+                value = yield waited_for
+            except BaseException as thrown:  # for the coroutine, which is what waits
+                error = thrown
+
+    def _spring(self, task: asyncio.Task[Any], waited_for: Any) -> None:  # noqa: ANN401  (a future, or None)
+        self.reached = True
+        if self._moment == "done" and isinstance(waited_for, asyncio.Future):
+            # Called before the task's own wake-up, which asyncio adds after this.
+            waited_for.add_done_callback(lambda _: task.cancel())
+        else:
+            task.cancel()
+
+
+class _Desk:
+    """The pools that were made, and who holds which connection."""
+
+    def __init__(self, pool: Callable[..., PoolLike], database: str) -> None:
+        self._pool = pool
+        self._database = database
+        self.pools: dict[str, PoolLike] = {}
+        self.held: dict[str, aiosqlite.Connection] = {}
+        self.states: dict[str, str] = {}
+
+    def make(self, name: str, settings: dict[str, Any]) -> None:
+        self.pools[name] = self._pool(self._database, **settings)
+
+    async def acquire(self, pool: str, borrower: str) -> None:
+        self.held.pop(borrower, None)
+        self.states[borrower] = "waits"
+        try:
+            self.held[borrower] = await self.pools[pool].acquire()
+        except BaseException:
+            self.states[borrower] = "failed"
+            raise
+        self.states[borrower] = "holds"
+
+    async def release(self, pool: str, borrower: str) -> None:
+        await self.pools[pool].release(self.held[borrower])
+
+    async def visit(self, pool: str, sql: str, params: list[Any], fail: bool) -> Any:  # noqa: ANN401  (rows)
+        async with self.pools[pool].connection() as connection:
+            rows = await _rows(connection, sql, params)
+            if fail:
+                raise RuntimeError("the visitor's own error")
+        return rows
+
+    async def trapped(self, operation: Coroutine[Any, Any, Any], number: int, moment: Moment) -> dict[str, Any]:
+        trap = _Trap(operation, number, moment)
+        task = asyncio.get_running_loop().create_task(_finish(trap))
+        await asyncio.wait((task,))
+        if task.cancelled():
+            return {"reached": trap.reached, "outcome": "cancelled"}
+        if error := task.exception():
+            return {"reached": trap.reached, "outcome": "raised", **_failure(error)}
+        return {"reached": trap.reached, "outcome": "returned"}
+
+
+async def _finish(trap: _Trap) -> Any:  # noqa: ANN401  (whatever the operation returns)
+    return await trap
+
+
+async def _rows(connection: aiosqlite.Connection, sql: str, params: list[Any]) -> list[list[Any]]:
+    async with connection.execute(sql, params) as cursor:
+        return [list(row) for row in await cursor.fetchall()]
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    return {"error": {"type": type(error).__name__, "message": str(error)[:300]}}
+
+
+async def _answer(work: Awaitable[Any]) -> dict[str, Any]:
+    try:
+        result = await work
+    except Exception as error:  # what a learner's method raises is told to whoever asked
+        return _failure(error)
+    return {"rows": result} if result is not None else {}
+
+
+def make_app(pool: Callable[..., PoolLike], database: str = "shop.db") -> FastAPI:
+    """Return an app that does with pools what a request asks for.
+
+    Args:
+        pool: the class; called with the path of the database, and `min_size`, `max_size` and `timeout` by name.
+        database: the path of the database.
+    """
+    desk = _Desk(pool, database)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        for each in desk.pools.values():
+            await each.close()
+
+    app = FastAPI(title="A pool of your own", lifespan=lifespan)
+
+    def known(name: str) -> PoolLike:
+        if name not in desk.pools:
+            raise HTTPException(404, f"no pool {name!r}; make one with POST /pools/{name}")
+        return desk.pools[name]
+
+    def holding(borrower: str) -> aiosqlite.Connection:
+        if borrower not in desk.held:
+            raise HTTPException(404, f"{borrower!r} has borrowed nothing")
+        return desk.held[borrower]
+
+    @app.post("/pools/{name}")
+    async def make(name: str, settings: dict[str, Any] = Body(...)) -> dict[str, Any]:
+        """Make a pool: {"min_size": 2, "max_size": 4, "timeout": 5}. It is not open yet."""
+        try:
+            desk.make(name, settings)
+        except Exception as error:  # what the learner's class says to wrong settings
+            return _failure(error)
+        return {}
+
+    @app.post("/pools/{name}/open")
+    async def open_pool(name: str) -> dict[str, Any]:
+        """Open the pool."""
+        return await _answer(known(name).open())
+
+    @app.post("/pools/{name}/close")
+    async def close_pool(name: str) -> dict[str, Any]:
+        """Close the pool."""
+        return await _answer(known(name).close())
+
+    @app.post("/pools/{name}/acquire/{borrower}")
+    async def acquire(name: str, borrower: str) -> dict[str, Any]:
+        """Borrow a connection and keep it under a borrower's name; answers once there is one."""
+        known(name)
+        return await _answer(desk.acquire(name, borrower))
+
+    @app.post("/pools/{name}/release/{borrower}")
+    async def release(name: str, borrower: str) -> dict[str, Any]:
+        """Return what a borrower holds. Their name stays, so that it can be returned twice."""
+        known(name)
+        holding(borrower)
+        return await _answer(desk.release(name, borrower))
+
+    @app.get("/borrowers/{borrower}")
+    async def state(borrower: str) -> dict[str, Any]:
+        """Tell whether a borrower `waits` for a connection, `holds` one, `failed` to get one, or never asked."""
+        return {"state": desk.states.get(borrower, "never asked")}
+
+    @app.post("/borrowers/{borrower}/query")
+    async def query(borrower: str, sql: str = Body(...), params: list[Any] = Body([])) -> dict[str, Any]:
+        """Run a statement on the connection that a borrower has."""
+        return await _answer(_rows(holding(borrower), sql, params))
+
+    @app.post("/borrowers/{borrower}/commit")
+    async def commit(borrower: str) -> dict[str, Any]:
+        """Commit what a borrower wrote."""
+        return await _answer(holding(borrower).commit())
+
+    @app.post("/borrowers/{borrower}/close")
+    async def close_connection(borrower: str) -> dict[str, Any]:
+        """Close the connection itself, behind the pool's back."""
+        return await _answer(holding(borrower).close())
+
+    @app.post("/pools/{name}/visit")
+    async def visit(
+        name: str,
+        sql: str = Body(...),
+        params: list[Any] = Body([]),
+        fail: bool = Body(False),
+    ) -> dict[str, Any]:
+        """Run a statement in `async with pool.connection()`; with `fail`, raise in the block afterwards."""
+        known(name)
+        return await _answer(desk.visit(name, sql, params, fail))
+
+    @app.post("/pools/{name}/cancel/{operation}/{borrower}")
+    async def cancel(
+        name: str,
+        operation: Literal["acquire", "release", "visit"],
+        borrower: str,
+        number: int = Body(...),
+        moment: Moment = Body("suspended"),
+        sql: str = Body("SELECT 1"),
+    ) -> dict[str, Any]:
+        """Do it in a task that is cancelled at its `number`-th await; tell whether there was one."""
+        known(name)
+        if operation == "acquire":
+            work: Coroutine[Any, Any, Any] = desk.acquire(name, borrower)
+        elif operation == "release":
+            holding(borrower)
+            work = desk.release(name, borrower)
+        else:
+            work = desk.visit(name, sql, [], False)
+        return await desk.trapped(work, number, moment)
+
+    return app
