@@ -1,39 +1,27 @@
-"""The course's own proof: stubs fail, right solutions earn everything, wrong ones fail what they name."""
+"""The course's own proof: stubs fail, right solutions earn everything, wrong ones fail what they name.
+
+The same as `poolkit author verify`, a test for each file.
+"""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
+from poolkit.author.metadata import course_problems, exercise_problems, mistakes, not_covered
+from poolkit.author.solutions import Kind, Solution, every, solutions
+from poolkit.author.verify import solution_problems
 from poolkit.course import Course, find_course
 from poolkit.judge.host import Host
 from poolkit.judge.runner import grade
 from poolkit.judge.submission import locate
-from poolkit.report import Report, Status
+from poolkit.report import Report
 
 COURSE = find_course()
-RIGHT = [
-    (name, path)
-    for name in COURSE.ids
-    for path in [
-        COURSE.exercise(name).reference,
-        *sorted((COURSE.root / "solutions" / name / "right").glob("*.py")),
-    ]
-]
-WRONG = [
-    (name, path) for name in COURSE.ids for path in sorted((COURSE.root / "solutions" / name / "wrong").glob("*.py"))
-]
+SOLUTIONS = list(every(COURSE))
 
 
-def _id(value: object) -> str:
-    return value.stem if isinstance(value, Path) else str(value)
-
-
-def _grade(course: Course, host: Host, name: str, path: Path) -> Report:
-    exercise = course.exercise(name)
-    return grade(host, exercise, locate(path, exercise.file_name), seed=7)
+def _id(solution: Solution) -> str:
+    return f"{solution.exercise}-{solution.name.removesuffix('.py')}"
 
 
 def _told(report: Report) -> str:
@@ -41,53 +29,27 @@ def _told(report: Report) -> str:
     return "\n".join(lines + [f"{c.id}: {c.status} {c.happened} [{c.misconception}]" for c in report.checks])
 
 
-def header(path: Path) -> dict[str, str]:
-    """Return the `# name: value` lines at the head of a solution."""
-    found = re.match(r"(?:# [a-z ]+: .*\n)*", path.read_text(encoding="utf-8"))
-    assert found
-    return dict(line[2:].split(": ", 1) for line in found.group().splitlines())
+@pytest.mark.parametrize("solution", SOLUTIONS, ids=_id)
+def test_a_solution_comes_out_as_it_has_to(course: Course, host: Host, solution: Solution) -> None:
+    """A stub fails what it is meant to, a right file nothing, a wrong one exactly what it names, and by its name."""
+    exercise = course.exercise(solution.exercise)
+    report = grade(host, exercise, locate(solution.path, exercise.file_name), seed=7)
+    assert list(solution_problems(exercise, solution, report)) == [], _told(report)
+    if solution.kind is Kind.WRONG:
+        caught = next(check for check in report.checks if check.id == solution.fails[0])
+        assert caught.misconception == solution.misconception, _told(report)
 
 
 @pytest.mark.parametrize("name", COURSE.ids)
-def test_a_stub_is_imported_runs_and_fails(course: Course, host: Host, name: str) -> None:
-    """A stub has a TODO, never errs, and fails a check that was judged."""
-    stub = course.exercise(name).stub
-    report = _grade(course, host, name, stub)
-    assert "TODO" in stub.read_text(encoding="utf-8")
-    assert report.status is Status.FAIL, _told(report)
-    assert report.first_failure, _told(report)
-
-
-@pytest.mark.parametrize(("name", "path"), RIGHT, ids=_id)
-def test_a_right_solution_earns_full_marks(course: Course, host: Host, name: str, path: Path) -> None:
-    """The reference and every other right way pass every check."""
-    report = _grade(course, host, name, path)
-    assert report.status is Status.PASS, _told(report)
-    assert report.points == report.max_points > 0
-
-
-@pytest.mark.parametrize(("name", "path"), WRONG, ids=_id)
-def test_a_wrong_solution_fails_the_check_it_names(course: Course, host: Host, name: str, path: Path) -> None:
-    """A wrong solution runs, fails the check in its header, and that check names the header's misconception."""
-    report = _grade(course, host, name, path)
-    named = header(path)
-    assert report.status is Status.FAIL, _told(report)
-    caught = {check.id: check for check in report.checks if check.status is Status.FAIL}
-    assert named["caught by"] in caught, _told(report)
-    assert caught[named["caught by"]].misconception == named["misconception"], _told(report)
-
-
-@pytest.mark.parametrize("name", COURSE.ids)
-def test_an_exercise_is_complete(course: Course, name: str) -> None:
-    """Titles agree, hints climb a ladder, each misconception of a wrong solution is explained."""
+def test_an_exercise_is_whole(course: Course, name: str) -> None:
+    """Its texts are written, its hints climb a ladder, its misconceptions are explained, no file is astray."""
     exercise = course.exercise(name)
-    entry = next(entry for entry in course.about.exercises if entry.id == name)
-    assert entry.title == exercise.title
-    assert all(hint.strip() for hint in exercise.about.hints)
-    wrong = [path for other, path in WRONG if other == name]
-    right = [path for other, path in RIGHT if other == name]
-    assert len(wrong) >= 6
-    assert len(right) >= 5
-    assert {header(path)["misconception"] for path in wrong} <= exercise.about.misconceptions.keys()
-    assert all("right" in header(path) for path in right[1:])
-    assert (exercise.folder / "README.md").read_text(encoding="utf-8").startswith("# Exercise ")
+    assert list(exercise_problems(course, exercise, solutions(exercise))) == []
+
+
+def test_the_course_is_whole(course: Course) -> None:
+    """Every folder and suite belongs to an exercise, and each of the mistakes is shown or excused."""
+    assert list(course_problems(course)) == []
+    shown = {number for solution in SOLUTIONS for number in solution.mistakes}
+    assert shown | not_covered(course).keys() == mistakes(course).keys()
+    assert not shown & not_covered(course).keys()

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from test_course import COURSE, RIGHT, WRONG
+from test_course import COURSE, SOLUTIONS
 
 from poolkit.course import Course
 from poolkit.judge.host import Host
@@ -34,7 +34,7 @@ def busy_machine() -> Iterator[None]:
 def test_no_verdict_changes_under_load(course: Course, host: Host, name: str) -> None:
     """Stub, right and wrong files come out the same in each of POOLKIT_REPEATS runs, whatever the seed."""
     exercise = course.exercise(name)
-    paths = [exercise.stub] + [path for other, path in RIGHT + WRONG if other == name]
+    paths = [solution.path for solution in SOLUTIONS if solution.exercise == name]
     seen: dict[str, set[tuple[object, ...]]] = {}
     for seed in range(REPEATS):
         for path in paths:

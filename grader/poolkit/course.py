@@ -36,7 +36,8 @@ class ExerciseFile(_Strict):
     """What `exercise.yaml` holds.
 
     `entry` is the app that is served, `file` what the learner edits, where that is not the app itself; `given` are
-    files beside it that are always the course's own, and `preload` modules that its labs have from the start.
+    files beside it that are always the course's own, `preload` modules that its labs have from the start,
+    `stub_fails` the check that the stub fails first.
     """
 
     title: str = Field(min_length=1)
@@ -48,6 +49,7 @@ class ExerciseFile(_Strict):
     given: list[str] = Field(default_factory=list)
     preload: list[str] = Field(default_factory=list)
     databases: list[str] = Field(default_factory=lambda: ["shop.db"], min_length=1)
+    stub_fails: str = ""
     trace: list[str] = Field(min_length=1)
     hints: list[str] = Field(min_length=3)
     misconceptions: dict[str, str] = Field(min_length=1)
@@ -60,10 +62,18 @@ class ExerciseEntry(_Strict):
     title: str = Field(min_length=1)
 
 
+class Least(_Strict):
+    """How many files of a kind every exercise of a course needs, for `poolkit author verify`."""
+
+    right: int = Field(default=1, ge=0)
+    wrong: int = Field(default=1, ge=0)
+
+
 class CourseFile(_Strict):
     """What `course.yaml` holds."""
 
     title: str = Field(min_length=1)
+    least: Least = Field(default_factory=Least)
     exercises: list[ExerciseEntry] = Field(min_length=1)
 
 
@@ -188,9 +198,22 @@ def find_course() -> Course:
     raise CourseFault(f"{package}: the course's files are missing; install poolkit again")
 
 
+def open_course(root: Path) -> Course:
+    """Return the course in a directory.
+
+    Raises:
+        CourseFault: there is none.
+    """
+    if not (root / "exercises" / "course.yaml").is_file():
+        raise CourseFault(f"{root}: no course; a course is a folder with exercises/course.yaml in it")
+    return Course(root.resolve())
+
+
 def private_folders(course: Course) -> list[Path]:
-    """Return the folders of a course that no lab may read."""
-    return [course.root / name for name in ("exercises", "solutions", "quizzes", "grader/suites", "tests")]
+    """Return the folders that no lab may read: of this course, and of the kit's own."""
+    roots = {course.root, find_course().root}
+    names = ("exercises", "solutions", "quizzes", "grader/suites", "tests")
+    return [root / name for root in sorted(roots) for name in names]
 
 
 def _span(ids: list[str]) -> str:

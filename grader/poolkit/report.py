@@ -44,6 +44,7 @@ class CheckReport:
     `expected` and `happened` are a sentence each, `why` says what the fault does in production. `ledger` holds
     the rows around the deciding moment, `deciding` the number (`seq`) of the deciding row. `borrowed_at` are
     the learner's lines where connections that are still out were borrowed. `output` is what their code printed.
+    `lesson` is the anchor of a heading of the exercise's lesson.md, `quiz` the id of a question; "" stands for none.
     """
 
     id: str
@@ -61,6 +62,8 @@ class CheckReport:
     error: AppError | None = None
     output: str = ""
     needs: tuple[str, ...] = ()
+    lesson: str = ""
+    quiz: str = ""
     duration_s: float = 0.0
 
     @property

@@ -107,7 +107,7 @@ def create(root: Path, course: Course) -> Workspace:
 
 def _give(exercise: Exercise, folder: Path) -> None:
     folder.mkdir(parents=True)
-    for name in (*_GIVEN, exercise.file_name):
+    for name in (*_GIVEN, exercise.file_name, *exercise.about.given):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(exercise.folder / name, folder / name)
     if exercise.schema is not None:

@@ -22,6 +22,14 @@ async def test_starts_full(lab: Lab) -> None:
 @check("The item comes from the database, over a connection of the pool", points=2, needs=["starts-full"])
 async def test_reads_the_item(lab: Lab) -> None:
     await lab.start()
+    in_memory = [event for event in lab.ledger.of("open") if event.detail == ":memory:"]
+    expect(
+        not in_memory,
+        expected="The app reads from the shop's database, the file shop.db.",
+        happened=f"{count(len(in_memory), 'connection')} opened to `:memory:`, each to an empty database of its own.",
+        misconception="memory-database",
+        at=first(in_memory),
+    )
     items = [await add_item(lab) for _ in range(2)]
     mark = 0
     for item in items:
@@ -237,7 +245,10 @@ async def test_pool_of_one(lab: Lab) -> None:
     await lab.start(pool_size=1)
     items = [await add_item(lab) for _ in range(3)]
     mark = len(lab.ledger)
-    calls = [lab.send("GET", item.path) for item in items]
+    async with lab.gate():
+        calls = [lab.send("GET", item.path) for item in items]
+        # The one connection is busy, and the other two have come for it.
+        await lab.until(lambda ledger: ledger.state.waiting == 2 or bool(ledger.of("response", since=mark)), within=2.0)
     await lab.until(lambda ledger: len(ledger.of("response", since=mark)) == 3)
     answered = len(lab.ledger.of("response", since=mark))
     expect(
@@ -247,6 +258,13 @@ async def test_pool_of_one(lab: Lab) -> None:
         at=first(lab.ledger.of("borrow", since=mark)),
     )
     for answer, item in zip(await asyncio.gather(*calls), items, strict=True):
+        expect(
+            answer.status < 500,
+            expected="A visitor for whom no connection is free waits until one comes back.",
+            happened=f"GET {item.path} answered {answer.status} while another visitor had the one connection.",
+            misconception="refuses-to-wait",
+            error=lab.request_error(answer.request),
+        )
         expect_item(lab, answer, item)
     state = await settled(lab, 1)
     expect(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from poolkit.judge.host import Host
 
 COMMANDS = {
+    "author": ("poolkit.cli.author", "Write exercises, and prove that their checks are right."),
     "check": ("poolkit.cli.check", "Check your solution of an exercise."),
     "hint": ("poolkit.cli.learn", "Show a hint for an exercise."),
     "init": ("poolkit.cli.learn", "Make a folder with every exercise to work in."),

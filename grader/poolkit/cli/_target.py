@@ -8,11 +8,29 @@ from pathlib import Path
 
 import click
 
-from poolkit.course import Course, Exercise, private_folders
-from poolkit.errors import WorkspaceFault
+from poolkit.course import Course, Exercise, find_course, open_course, private_folders
+from poolkit.errors import CourseFault, UsageFault, WorkspaceFault
 from poolkit.judge.host import Host
 from poolkit.judge.submission import Submission, locate
 from poolkit.workspace import Workspace, find
+
+
+def _course(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> Course:
+    try:
+        return find_course() if value is None else open_course(value)
+    except CourseFault as fault:
+        raise fault if value is None else UsageFault(str(fault)) from None
+
+
+course_option = click.option(
+    "--course",
+    type=click.Path(path_type=Path),
+    envvar="POOLKIT_COURSE",
+    metavar="DIR",
+    callback=_course,
+    help="Use the course in this folder instead of the kit's own.",
+)
+"""Gives a command the parameter `course`, a `Course`."""
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import click
 
 from poolkit import formats
 from poolkit.cli import _target
-from poolkit.course import find_course
+from poolkit.course import Course
 from poolkit.errors import UsageFault
 from poolkit.report import Report, exit_code
 
@@ -23,6 +23,7 @@ from poolkit.report import Report, exit_code
 @click.option("--solution", is_flag=True, help="Check the reference solution instead of your file.")
 @click.option("--format", "style", type=click.Choice(formats.names()), default="text", help="How to print the report.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report to a file.")
+@_target.course_option
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Repeat a run's random choices.")
 @click.pass_context
 def check_command(
@@ -33,6 +34,7 @@ def check_command(
     solution: bool,
     style: str,
     output: Path | None,
+    course: Course,
     seed: int | None,
 ) -> None:
     """Check your solution of an exercise.
@@ -42,7 +44,6 @@ def check_command(
     Ends with 0 when everything passed, 1 when there is something to fix, 2 when the command was used wrongly,
     3 when the grader itself failed.
     """
-    course = find_course()
     names = list(course.ids) if every else list(exercises)
     if every == bool(exercises):
         raise UsageFault(

@@ -8,18 +8,18 @@ from pathlib import Path
 import click
 
 from poolkit.cli import _target
-from poolkit.course import find_course
+from poolkit.course import Course
 from poolkit.errors import UsageFault
 from poolkit.text import count
 
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), default="practice", metavar="[DIR]")
-def init_command(directory: Path) -> None:
+@_target.course_option
+def init_command(directory: Path, course: Course) -> None:
     """Make a folder with every exercise to work in (default: practice)."""
     from poolkit.workspace import create
 
-    course = find_course()
     made = create(directory, course)
     first = course.ids[0]
     click.echo(f"{made.root}: {count(len(course.ids), 'exercise')}.")
@@ -28,9 +28,9 @@ def init_command(directory: Path) -> None:
 
 
 @click.command()
-def list_command() -> None:
+@_target.course_option
+def list_command(course: Course) -> None:
     """List the exercises; a tick marks those that you have passed."""
-    course = find_course()
     workspace = _target.here()
     width = max(len(name) for name in course.ids)
     for entry in course.about.exercises:
@@ -40,18 +40,20 @@ def list_command() -> None:
 
 @click.command()
 @click.argument("exercise")
-def show_command(exercise: str) -> None:
+@_target.course_option
+def show_command(exercise: str, course: Course) -> None:
     """Show what an exercise asks for."""
-    found = find_course().exercise(exercise)
+    found = course.exercise(exercise)
     click.echo((found.folder / "README.md").read_text(encoding="utf-8"), nl=False)
 
 
 @click.command()
 @click.argument("exercise")
 @click.option("--level", type=click.IntRange(min=1), metavar="N", help="Show hint N; the first when not given.")
-def hint_command(exercise: str, level: int | None) -> None:
+@_target.course_option
+def hint_command(exercise: str, level: int | None, course: Course) -> None:
     """Show a hint for an exercise. Hints go from a nudge to nearly the solution."""
-    found = find_course().exercise(exercise)
+    found = course.exercise(exercise)
     hints = found.about.hints
     level = level or 1
     if level > len(hints):
@@ -64,9 +66,10 @@ def hint_command(exercise: str, level: int | None) -> None:
 @click.command()
 @click.argument("exercise")
 @click.option("--force", is_flag=True, help="Show it although you have not passed yet.")
-def solution_command(exercise: str, force: bool) -> None:
+@_target.course_option
+def solution_command(exercise: str, force: bool, course: Course) -> None:
     """Show the reference solution, once you have passed."""
-    found = find_course().exercise(exercise)
+    found = course.exercise(exercise)
     workspace = _target.here()
     if not force and not (workspace and workspace.has_passed(found.id)):
         raise UsageFault(f"{found.id} has not passed yet; `poolkit hint {found.id}` helps, --force shows it anyway")
@@ -75,8 +78,9 @@ def solution_command(exercise: str, force: bool) -> None:
 
 @click.command()
 @click.argument("exercise")
-def reset_command(exercise: str) -> None:
+@_target.course_option
+def reset_command(exercise: str, course: Course) -> None:
     """Put an exercise's file back as it was at first; your version is kept, with its date."""
-    found = find_course().exercise(exercise)
+    found = course.exercise(exercise)
     kept = _target.needed().reset(found, datetime.now())
     click.echo(f"{found.id} is as it was at first. Your version is kept: {kept}")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from poolkit.cli import _target
-from poolkit.course import find_course
+from poolkit.course import Course
 from poolkit.report import AppError
 from poolkit.text import plain
 from poolkit.trace import Trace, pool_words
@@ -24,13 +24,15 @@ VERSION = 1
 @click.option("--path", type=click.Path(path_type=Path), metavar="FILE_OR_DIR", help="Run this file or folder.")
 @click.option("--solution", is_flag=True, help="Run the reference solution instead of your file.")
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+@_target.course_option
 @click.pass_context
-def trace_command(ctx: click.Context, exercise: str, path: Path | None, solution: bool, style: str) -> None:
+def trace_command(
+    ctx: click.Context, exercise: str, path: Path | None, solution: bool, style: str, course: Course
+) -> None:
     """Show step by step what your app does to its pool.
 
     Your app is started, sent two requests one after the other, and shut down; the table is what was recorded.
     """
-    course = find_course()
     found = course.exercise(exercise)
     submission = _target.submission(found, exercise, path, reference=solution)
     from poolkit.judge.tracer import record

@@ -83,6 +83,8 @@ def _check(check: CheckReport) -> dict[str, Any]:
         "error": _error(check.error),
         "output": check.output or None,
         "needs": list(check.needs),
+        "lesson": check.lesson or None,
+        "quiz": check.quiz or None,
         "duration_s": round(check.duration_s, 4),
     }
 

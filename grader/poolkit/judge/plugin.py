@@ -142,6 +142,8 @@ class JudgePlugin:
             error=failure.error if failure else None,
             output=process.output.decode(errors="replace") if process and not passed else "",
             needs=info.needs,
+            lesson=info.lesson,
+            quiz=info.quiz,
             duration_s=outcome.duration,
         )
 

@@ -232,6 +232,14 @@ def _close_all_but(kept: set[int]) -> None:
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))
 
 
+def end_with_parent() -> None:
+    """Let this process be killed when the one that made it ends, where the system can do that."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def run_lab(
     command: dict[str, Any], line: socket.socket, door: socket.socket, gate: socket.socket, *, readable: list[str]
 ) -> None:
@@ -249,10 +257,7 @@ def run_lab(
     from poolkit.lab.driver import Driver
     from poolkit.lab.sandbox import Limits, apply
 
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    end_with_parent()
     control, code = Control(line), command["code"]
     os.environ.clear()
     os.environ.update(PATH="/usr/bin:/bin", HOME=code, LANG="C.UTF-8")

@@ -1,5 +1,6 @@
 # misconception: closed-at-once
 # caught by: starts-full
+# mistake: 11
 """A small shop: its front page says how many items there are. Run it with `uvicorn app:app`."""
 
 from typing import Any

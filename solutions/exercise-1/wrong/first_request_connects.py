@@ -1,5 +1,6 @@
 # misconception: opened-by-a-request
 # caught by: starts-full
+# mistake: 4
 """A small shop: its front page says how many items there are. Run it with `uvicorn app:app`."""
 
 from collections.abc import AsyncIterator

@@ -1,5 +1,6 @@
 # misconception: never-opened
 # caught by: starts-full
+# mistake: 7
 """A small shop: its front page says how many items there are. Run it with `uvicorn app:app`."""
 
 from collections.abc import AsyncIterator

@@ -1,5 +1,6 @@
 # misconception: not-awaited
 # caught by: starts-full
+# mistake: 6
 """A small shop: its front page says how many items there are. Run it with `uvicorn app:app`."""
 
 from collections.abc import AsyncIterator

@@ -1,5 +1,7 @@
 # misconception: opened-at-import
 # caught by: import-opens-nothing
+# fails too: starts-full
+# mistake: 1
 """A small shop: its front page says how many items there are. Run it with `uvicorn app:app`."""
 
 import asyncio

@@ -1,5 +1,6 @@
 # misconception: never-closed
 # caught by: closes-everything
+# mistake: 7
 """A small shop with an archive: its front page counts items and orders. Run it with `uvicorn app:app`."""
 
 from collections.abc import AsyncIterator

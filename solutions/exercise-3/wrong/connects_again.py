@@ -1,5 +1,7 @@
 # misconception: reconnects
 # caught by: borrows-one
+# fails too: reuses-connections
+# mistake: 2
 """A small shop: one route that shows an item. Run it with `uvicorn app:app`."""
 
 from collections.abc import AsyncIterator

@@ -1,5 +1,6 @@
 # misconception: reconnects
 # caught by: returns-the-connection
+# mistake: 2
 """A small shop: one route that shows an item. Run it with `uvicorn app:app`."""
 
 from collections.abc import AsyncIterator

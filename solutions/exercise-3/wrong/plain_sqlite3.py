@@ -1,5 +1,6 @@
 # misconception: own-connection
 # caught by: reads-the-item
+# mistake: 3
 """A small shop: one route that shows an item. Run it with `uvicorn app:app`."""
 
 import sqlite3

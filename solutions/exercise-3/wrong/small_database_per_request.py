@@ -1,5 +1,6 @@
 # misconception: pool-per-request
 # caught by: borrows-one
+# fails too: reuses-connections
 """A small shop: one route that shows an item. Run it with `uvicorn app:app`."""
 
 from collections.abc import AsyncIterator

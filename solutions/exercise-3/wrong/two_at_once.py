@@ -1,5 +1,6 @@
 # misconception: two-at-once
 # caught by: borrows-one
+# mistake: 16
 """A small shop: one route that shows an item. Run it with `uvicorn app:app`."""
 
 import asyncio

@@ -1,5 +1,6 @@
 # misconception: used-after-return
 # caught by: reads-the-item
+# mistake: 35
 """A small shop: one route that shows an item. Run it with `uvicorn app:app`."""
 
 from collections.abc import AsyncIterator

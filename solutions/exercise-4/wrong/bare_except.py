@@ -1,5 +1,6 @@
 # misconception: loses-the-error
 # caught by: returns-on-404
+# fails too: returns-early, returns-on-an-sql-error
 """A small shop: one route that tells what some pieces of an item cost. Run it with `uvicorn app:app`."""
 
 import sqlite3

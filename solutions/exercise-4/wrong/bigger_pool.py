@@ -1,5 +1,7 @@
 # misconception: bigger-pool
 # caught by: returns-on-404
+# fails too: returns-early, returns-on-an-exception, returns-on-an-sql-error
+# mistake: 20
 """A small shop: one route that tells what some pieces of an item cost. Run it with `uvicorn app:app`."""
 
 import sqlite3

@@ -1,5 +1,7 @@
 # misconception: http-exception-only
 # caught by: returns-on-an-sql-error
+# fails too: returns-on-an-exception
+# mistake: 14
 """A small shop: one route that tells what some pieces of an item cost. Run it with `uvicorn app:app`."""
 
 import sqlite3

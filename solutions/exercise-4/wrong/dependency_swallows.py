@@ -1,5 +1,7 @@
 # misconception: loses-the-error
 # caught by: returns-on-an-sql-error
+# fails too: returns-on-422
+# mistake: 28
 """A small shop: one route that tells what some pieces of an item cost. Run it with `uvicorn app:app`."""
 
 import sqlite3

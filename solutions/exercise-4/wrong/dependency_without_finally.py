@@ -1,5 +1,6 @@
 # misconception: dependency-leak
 # caught by: returns-on-422
+# fails too: returns-on-404, returns-on-an-exception, returns-on-an-sql-error
 """A small shop: one route that tells what some pieces of an item cost. Run it with `uvicorn app:app`."""
 
 import sqlite3

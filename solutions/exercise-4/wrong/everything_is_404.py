@@ -1,5 +1,6 @@
 # misconception: disguises-errors
 # caught by: returns-on-an-exception
+# fails too: returns-on-an-sql-error
 """A small shop: one route that tells what some pieces of an item cost. Run it with `uvicorn app:app`."""
 
 import sqlite3

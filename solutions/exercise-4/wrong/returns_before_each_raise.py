@@ -1,5 +1,7 @@
 # misconception: http-exception-only
 # caught by: returns-on-an-exception
+# fails too: returns-on-an-sql-error
+# mistake: 14
 """A small shop: one route that tells what some pieces of an item cost. Run it with `uvicorn app:app`."""
 
 import sqlite3

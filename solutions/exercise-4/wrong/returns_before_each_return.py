@@ -1,5 +1,6 @@
 # misconception: success-only
 # caught by: returns-on-404
+# fails too: returns-on-an-exception, returns-on-an-sql-error
 """A small shop: one route that tells what some pieces of an item cost. Run it with `uvicorn app:app`."""
 
 import sqlite3

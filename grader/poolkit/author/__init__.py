@@ -1,0 +1,1 @@
+"""For authors: proves that a course is right, and begins new exercises."""

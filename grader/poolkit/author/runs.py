@@ -1,0 +1,64 @@
+"""Grades many solutions on all cores, each core with a warm process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+from poolkit.author.solutions import Solution
+from poolkit.course import Course, Exercise
+from poolkit.judge.host import Host
+from poolkit.judge.runner import grade, start_host
+from poolkit.judge.submission import locate
+from poolkit.lab.host import end_with_parent
+from poolkit.report import Report
+
+
+def grade_all(
+    course: Course, solutions: Sequence[Solution], *, seed: int, workers: int | None = None
+) -> Iterator[tuple[Solution, Report]]:
+    """Grade solutions of a course, in the order in which they are done.
+
+    Args:
+        workers: how many processes; one for each core when not given.
+
+    Raises:
+        PoolkitError: an exercise or the machine is broken.
+    """
+    count = max(1, min(workers or os.cpu_count() or 1, len(solutions)))
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin) as pool:
+        futures = {pool.submit(_grade, course.root, solution, seed): solution for solution in solutions}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+# In a worker process, which serves one course; the warm process ends when its worker does.
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command's own process ends this one
+    end_with_parent()
+
+
+@cache
+def _host(root: Path) -> Host:
+    return start_host(Course(root))
+
+
+@cache
+def _exercise(root: Path, name: str) -> Exercise:
+    return Course(root).exercise(name)
+
+
+def _grade(root: Path, solution: Solution, seed: int) -> Report:
+    exercise = _exercise(root, solution.exercise)
+    return grade(_host(root), exercise, locate(solution.path, exercise.file_name), seed=seed)

@@ -1,0 +1,125 @@
+"""`poolkit author`: what somebody needs who writes exercises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from poolkit.cli import _target
+from poolkit.course import Course
+from poolkit.text import count, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from poolkit.author.verify import Proof
+
+
+@click.group(name="author", context_settings={"help_option_names": ["-h", "--help"]})
+def author_command() -> None:
+    """Write exercises, and prove that their checks are right."""
+
+
+@author_command.command(name="verify")
+@click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
+@_target.course_option
+@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True, metavar="N", help="Of every run.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Runs at once; one for each core by default.")
+@click.option("--confusion", is_flag=True, help="Print how often each misconception was named, right ones included.")
+@click.pass_context
+def verify_command(
+    ctx: click.Context, exercises: tuple[str, ...], course: Course, seed: int, jobs: int | None, confusion: bool
+) -> None:
+    """Prove exercises, or the whole course.
+
+    Every stub fails the check that it is meant to fail, every right file earns full marks, every wrong file fails
+    exactly the checks that its header names, every check is failed by a wrong file, and every link leads somewhere.
+
+    Ends with 0 when all of it holds, 1 when something does not.
+    """
+    names = [course.exercise(name).id for name in exercises]
+    from poolkit.author.verify import verify
+
+    with _progress() as progress:
+        proof = verify(course, names, seed=seed, workers=jobs, progress=progress)
+    _show(proof, confusion=confusion)
+    ctx.exit(0 if proof.holds else 1)
+
+
+@author_command.command(name="new")
+@click.argument("name")
+@click.option("--title", help="What people read; made from the name when not given.")
+@_target.course_option
+def new_command(name: str, title: str | None, course: Course) -> None:
+    """Begin an exercise: its folders and files, filled in so that `verify` says what is left to do."""
+    from poolkit.author.scaffold import begin
+
+    for path in begin(course, name, title or name.replace("-", " ").capitalize()):
+        click.echo(path)
+    click.echo(f"Next: poolkit author verify {name}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on standard error while runs go on, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _show(proof: Proof, *, confusion: bool) -> None:
+    width = max(len(each.id) for each in proof.exercises)
+    click.echo(f"  {'':{width}}    right  wrong  checks  with a wrong file    time")
+    for each in proof.exercises:
+        sign = click.style("✗", fg="red") if each.problems else click.style("✓", fg="green")
+        own = f"{len(each.own)} of {len(each.checks)}"
+        click.echo(
+            f"{sign} {each.id:{width}}  {each.right:>7}{each.wrong:>7}{len(each.checks):>8}{own:>19}"
+            f"{each.seconds:>7.1f} s"
+        )
+    for each in proof.exercises:
+        for problem in each.problems:
+            click.echo(f"{each.id}: {plain(problem, 400)}")
+    for problem in proof.problems:
+        click.echo(plain(problem, 400))
+    _show_confusion(proof, every=confusion)
+    click.echo(_totals(proof))
+
+
+def _show_confusion(proof: Proof, *, every: bool) -> None:
+    rows = [(pair, number) for pair, number in sorted(proof.confusion.items()) if every or pair[0] != pair[1]]
+    if not rows:
+        return
+    width = max(len(meant) for (meant, _), _ in rows)
+    click.echo(f"\n  {'the header says':{width}}  times  the report names")
+    for (meant, named), number in rows:
+        click.echo(f"  {meant:{width}}  {number:>5}  {named if meant != named else '='}")
+
+
+def _totals(proof: Proof) -> str:
+    each = proof.exercises
+    right, wrong = sum(e.right for e in each), sum(e.wrong for e in each)
+    checks, own = sum(len(e.checks) for e in each), sum(len(e.own) for e in each)
+    lines = [
+        "",
+        f"{count(len(each), 'exercise')}, {right} right and {wrong} wrong files; {count(checks, 'check')}, {own} of "
+        "them with a wrong file of their own.",
+        f"The misconception was named for {proof.accuracy:.1%} of the wrong files.",
+    ]
+    if proof.mistakes:
+        excused = f", {len(proof.excused)} left out with a reason" if proof.excused else ""
+        lines.append(f"{len(proof.covered)} of {proof.mistakes} mistakes covered{excused}.")
+    problems = sum(len(e.problems) for e in each) + len(proof.problems)
+    lines.append(f"{count(problems, 'thing')} to mend." if problems else "Everything holds.")
+    return "\n".join(lines)
+
+
+__all__ = ["author_command"]

@@ -1,0 +1,69 @@
+"""Runs a learner's own tests in a lab, against one implementation after the other of what they test.
+
+The judge sends the source of an implementation; it becomes a module that the tests import by name. So the tests'
+process holds one implementation at a time, with no file to read and no name that tells whether it is right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import types
+from typing import Any
+
+import anyio.pytest_plugin
+import pytest
+from fastapi import Body, FastAPI
+
+_ARGUMENTS = ("-qq", "--tb=no", "--no-summary", "-pno:cacheprovider", "-pno:faulthandler", "--capture=no")
+
+
+class _Results:
+    """A pytest plugin that counts what passed, and keeps a line of each test that did not."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.failed: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in one phase of a test."""
+        name = report.nodeid.rpartition("::")[2]
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            self.failed.setdefault(name, str(getattr(crash, "message", report.longrepr)).split("\n")[0][:300])
+        elif report.when == "call" and report.passed:
+            self.passed += 1
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Take in a file that cannot be collected."""
+        if report.failed:
+            lines = report.longreprtext.strip().splitlines()
+            self.failed.setdefault("the file itself", lines[-1][:300] if lines else "it cannot be read")
+
+
+def make_app(tests: str, module: str) -> FastAPI:
+    """Return an app that runs tests when asked to.
+
+    Args:
+        tests: the file that holds them.
+        module: the name by which they import what they test.
+    """
+    app = FastAPI(title="An exam for tests")
+
+    @app.post("/run")
+    async def run(source: str = Body(embed=True)) -> dict[str, Any]:
+        """Run the tests against a module with this source; tell how many passed, and which did not."""
+        return await asyncio.to_thread(_run, tests, module, source)
+
+    return app
+
+
+def _run(tests: str, name: str, source: str) -> dict[str, Any]:
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    exec(compile(source, f"<{name}>", "exec"), vars(module))  # the judge's own text, not the learner's
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # what else is installed on this machine is not asked
+    results = _Results()
+    code = pytest.main([*_ARGUMENTS, tests], plugins=[anyio.pytest_plugin, results])
+    return {"code": int(code), "passed": results.passed, "failed": results.failed}
