@@ -1,0 +1,86 @@
+# right: a transaction that reads first, and begins again when the lock has gone to somebody else
+"""A shop with two warehouses: one route moves pieces of an item between them. Run it with `uvicorn app:app`."""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from databases import Database
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+import poolkit.sqlite_pool  # lets Database pool SQLite: sqlite+pool://
+
+database = Database("sqlite+pool:///shop.db", min_size=4)
+
+STOCK = "SELECT warehouse, pieces FROM stock WHERE item = :item"
+PIECES = "SELECT pieces FROM stock WHERE warehouse = :warehouse AND item = :item"
+SET_PIECES = "UPDATE stock SET pieces = :pieces WHERE warehouse = :warehouse AND item = :item"
+
+
+class Transfer(BaseModel):
+    """What to move: some pieces of an item, from the source to the target."""
+
+    item: str
+    source: str
+    target: str
+    pieces: int = Field(ge=1)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Fill the pool at startup, empty it at shutdown."""
+    await database.connect()
+    yield
+    await database.disconnect()
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.exception_handler(sqlite3.IntegrityError)
+async def refused(request: Request, error: sqlite3.IntegrityError) -> JSONResponse:
+    """Answer 409 when a constraint of the table refused a change: too few pieces, or no room for them."""
+    return JSONResponse({"detail": str(error)}, 409)
+
+
+@app.exception_handler(sqlite3.Error)
+async def database_trouble(request: Request, error: sqlite3.Error) -> JSONResponse:
+    """Answer 503 when a statement failed at the database."""
+    return JSONResponse({"detail": "the database has a problem"}, 503)
+
+
+@app.get("/stock/{item}")
+async def read_stock(item: str) -> dict[str, int]:
+    """Tell how many pieces of an item each warehouse has."""
+    return {row["warehouse"]: row["pieces"] for row in await database.fetch_all(STOCK, {"item": item})}
+
+
+async def move(order: Transfer) -> None:
+    """Read both shelves and change them, in one transaction."""
+    source = {"warehouse": order.source, "item": order.item}
+    target = {"warehouse": order.target, "item": order.item}
+    async with database.transaction():
+        at_source = await database.fetch_val(PIECES, source)
+        at_target = await database.fetch_val(PIECES, target)
+        if at_source is None or at_target is None:
+            raise HTTPException(404, "a warehouse does not keep this item")
+        await database.execute(SET_PIECES, source | {"pieces": at_source - order.pieces})
+        await database.execute(SET_PIECES, target | {"pieces": at_target + order.pieces})
+
+
+@app.post("/transfers")
+async def transfer(order: Transfer) -> dict[str, int]:
+    """Move pieces from one warehouse to the other."""
+    for attempt in range(50):
+        try:
+            await move(order)
+            break
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or attempt == 49:
+                raise
+            await asyncio.sleep(random.uniform(0.01, 0.05))
+    return {"moved": order.pieces}

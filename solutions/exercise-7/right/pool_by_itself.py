@@ -1,0 +1,77 @@
+# right: the kit's pool without databases, with commit and rollback by hand
+"""A shop with two warehouses: one route moves pieces of an item between them. Run it with `uvicorn app:app`."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from poolkit.sqlite_pool import SQLitePool
+
+pool = SQLitePool("shop.db", min_size=4)
+
+STOCK = "SELECT warehouse, pieces FROM stock WHERE item = :item"
+TAKE = "UPDATE stock SET pieces = pieces - :pieces WHERE warehouse = :warehouse AND item = :item"
+PUT = "UPDATE stock SET pieces = pieces + :pieces WHERE warehouse = :warehouse AND item = :item"
+
+
+class Transfer(BaseModel):
+    """What to move: some pieces of an item, from the source to the target."""
+
+    item: str
+    source: str
+    target: str
+    pieces: int = Field(ge=1)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Fill the pool at startup, empty it at shutdown."""
+    async with pool:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.exception_handler(sqlite3.IntegrityError)
+async def refused(request: Request, error: sqlite3.IntegrityError) -> JSONResponse:
+    """Answer 409 when a constraint of the table refused a change: too few pieces, or no room for them."""
+    return JSONResponse({"detail": str(error)}, 409)
+
+
+@app.exception_handler(sqlite3.Error)
+async def database_trouble(request: Request, error: sqlite3.Error) -> JSONResponse:
+    """Answer 503 when a statement failed at the database."""
+    return JSONResponse({"detail": "the database has a problem"}, 503)
+
+
+@app.get("/stock/{item}")
+async def read_stock(item: str) -> dict[str, int]:
+    """Tell how many pieces of an item each warehouse has."""
+    async with pool.connection() as connection:
+        rows = await connection.execute_fetchall(STOCK, {"item": item})
+    return {warehouse: pieces for warehouse, pieces in rows}
+
+
+@app.post("/transfers")
+async def transfer(order: Transfer) -> dict[str, int]:
+    """Move pieces from one warehouse to the other."""
+    take = {"warehouse": order.source, "item": order.item, "pieces": order.pieces}
+    put = {"warehouse": order.target, "item": order.item, "pieces": order.pieces}
+    async with pool.connection() as connection:
+        try:
+            await connection.execute("BEGIN IMMEDIATE")
+            taken = await connection.execute(TAKE, take)
+            brought = await connection.execute(PUT, put)
+            if taken.rowcount != 1 or brought.rowcount != 1:
+                raise HTTPException(404, "a warehouse does not keep this item")
+        except BaseException:
+            await connection.rollback()
+            raise
+        else:
+            await connection.commit()
+    return {"moved": order.pieces}
