@@ -7,11 +7,9 @@ import itertools
 import json
 import random
 import sqlite3
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +17,7 @@ import httpx
 from poolkit.errors import HostFault
 from poolkit.events import Event, PoolState, Value
 from poolkit.judge.checks import CheckFailed, NeverRan
+from poolkit.judge.client import LabTransport
 from poolkit.judge.controls import Faults, Gate, matching
 from poolkit.judge.ledger import Ledger
 from poolkit.judge.process import LabProcess, app_error
@@ -63,7 +62,7 @@ class Lab:
         self.process = process
         self.random = random
         self.patience = patience
-        self._transport: httpx.AsyncHTTPTransport | None = None
+        self._transport: LabTransport | None = None
         self._numbers = itertools.count(1)
         self._workers: list[Lab] = []
         self._calls: set[asyncio.Task[Answer]] = set()
@@ -247,7 +246,7 @@ class Lab:
 
     async def _fetch(self, number: int, method: str, path: str, body: object) -> Answer:
         if self._transport is None:
-            self._transport = _transport(self.process.http_path)
+            self._transport = LabTransport(self.process.http_path)
         headers = {_HEADER: str(number), "accept-encoding": "identity"}
         request = httpx.Request(method, f"http://lab{path}", json=body, headers=headers)
         response = await self._transport.handle_async_request(request)
@@ -332,12 +331,3 @@ class Lab:
             await worker.close()
         await self._hang_up()
         await self.process.dispose()
-
-
-def _transport(path: Path) -> httpx.AsyncHTTPTransport:
-    # Without httpx's client around it, which would read a lab's cookies and redirects.
-    # Nothing here speaks TLS; a context of our own saves httpx from reading every certificate of the machine.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # A connection for each request: uvicorn hangs up after an exception, which a reused one would trip over.
-    limits = httpx.Limits(max_connections=500, max_keepalive_connections=0)
-    return httpx.AsyncHTTPTransport(uds=str(path), verify=context, limits=limits, trust_env=False)
