@@ -1,0 +1,111 @@
+# right: a class does the work, with the transaction as a decorator
+"""A shop's back office: orders come in, a dashboard counts them, a report closes the day. Run: `uvicorn app:app`."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from databases import Database
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+import poolkit.sqlite_pool  # lets Database pool SQLite: sqlite+pool://
+
+database = Database("sqlite+pool:///shop.db", min_size=4)
+
+ORDERS = "SELECT count(*) FROM orders WHERE day = :day"
+CENTS = "SELECT coalesce(sum(cents), 0) FROM orders WHERE day = :day"
+VISITS = "SELECT count(*) FROM visits WHERE day = :day"
+ITEMS = "SELECT DISTINCT item FROM orders WHERE day = :day ORDER BY item"
+PIECES = "SELECT sum(pieces) FROM orders WHERE day = :day AND item = :item"
+REPORT = "SELECT visits FROM reports WHERE day = :day"
+LINES = "SELECT item, pieces FROM report_lines WHERE day = :day ORDER BY item"
+
+NEW_ORDER = "INSERT INTO orders (day, customer, item, pieces, cents) VALUES (:day, :customer, :item, :pieces, :cents)"
+NEW_REPORT = "INSERT INTO reports (day, visits) VALUES (:day, :visits)"
+NEW_LINE = "INSERT INTO report_lines (day, item, pieces) VALUES (:day, :item, :pieces)"
+
+
+class Order(BaseModel):
+    """Some pieces of an item for a customer; below 0 when they come back."""
+
+    day: str
+    customer: str
+    item: str
+    pieces: int
+    cents: int
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Fill the pool at startup, empty it at shutdown."""
+    async with database:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.exception_handler(sqlite3.IntegrityError)
+async def does_not_add_up(request: Request, error: sqlite3.IntegrityError) -> JSONResponse:
+    """Answer 409 when the database refused a row."""
+    return JSONResponse({"detail": f"refused: {error}"}, 409)
+
+
+class Store:
+    """What the shop asks its database. Each call borrows for itself."""
+
+    async def dashboard(self, day: str) -> dict[str, Any]:
+        """Return the numbers of a day."""
+        queries = {"orders": ORDERS, "cents": CENTS, "visits": VISITS}
+        numbers = await asyncio.gather(*(database.fetch_val(query, {"day": day}) for query in queries.values()))
+        return dict(zip(queries, numbers, strict=True))
+
+    @database.transaction()
+    async def close_day(self, day: str) -> int:
+        """Write the report of a day and return how many lines it has."""
+        visits = await database.fetch_val(VISITS, {"day": day})
+        await database.execute(NEW_REPORT, {"day": day, "visits": visits})
+        items = await database.fetch_all(ITEMS, {"day": day})
+        for row in items:
+            pieces = await database.fetch_val(PIECES, {"day": day, "item": row["item"]})
+            await database.execute(NEW_LINE, {"day": day, "item": row["item"], "pieces": pieces})
+        return len(items)
+
+
+store = Store()
+
+
+@app.post("/orders", status_code=201)
+async def take_order(order: Order) -> Any:
+    """Store an order."""
+    return {"id": await database.execute(NEW_ORDER, order.model_dump())}
+
+
+@app.get("/days/{day}")
+async def show_dashboard(day: str) -> Any:
+    """Count the orders, the money and the visits of a day."""
+    return {"day": day, **await store.dashboard(day)}
+
+
+@app.post("/days/{day}/report", status_code=201)
+async def write_report(day: str) -> Any:
+    """Close a day: write its report, with a line for each item that was ordered. All of it, or nothing."""
+    return {"day": day, "lines": await store.close_day(day)}
+
+
+@app.get("/days/{day}/report")
+async def read_report(day: str) -> Any:
+    """Show the report of a day."""
+    report = await database.fetch_one(REPORT, {"day": day})
+    if report is None:
+        raise HTTPException(404, "no report yet")
+    lines = await database.fetch_all(LINES, {"day": day})
+    return {
+        "day": day,
+        "visits": report["visits"],
+        "lines": [{"item": line["item"], "pieces": line["pieces"]} for line in lines],
+    }
