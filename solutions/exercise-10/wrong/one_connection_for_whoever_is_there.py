@@ -1,0 +1,102 @@
+# misconception: shared-connection
+# caught by: two-at-once
+"""A small shop: a customer looks at an order with the link from a mail. Run it with `uvicorn app:app`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+
+from poolkit.sqlite_pool import PooledConnection, PoolTimeout, SQLitePool
+
+pool = SQLitePool("shop.db", min_size=4, timeout=10)
+
+CUSTOMER = "SELECT id, name FROM customers WHERE link_key = ?"
+ORDER = "SELECT id, item, pieces FROM orders WHERE id = ? AND customer_id = ?"
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Fill the pool at startup, empty it at shutdown."""
+    async with pool:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.exception_handler(PoolTimeout)
+async def too_busy(request: Request, error: PoolTimeout) -> JSONResponse:
+    """Answer 503 when no connection became free in time."""
+    return JSONResponse({"detail": "too busy, please try again"}, 503, {"Retry-After": "5"})
+
+
+@dataclass(frozen=True)
+class Customer:
+    """Who is asking."""
+
+    id: int
+    name: str
+
+
+class Shared:
+    """Lends one connection to everybody who wants one at the moment."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._lock = asyncio.Lock()
+        self._connection: PooledConnection | None = None
+
+    async def take(self) -> PooledConnection:
+        """Borrow for the first, share with the others."""
+        async with self._lock:
+            if self._connection is None:
+                self._connection = await pool.acquire()
+            self._users += 1
+            return self._connection
+
+    async def give_back(self) -> None:
+        """Return it after the last."""
+        async with self._lock:
+            self._users -= 1
+            if not self._users and self._connection is not None:
+                await pool.release(self._connection)
+                self._connection = None
+
+
+shared = Shared()
+
+
+async def get_connection() -> AsyncIterator[PooledConnection]:
+    """Lend a connection to a dependency or a route."""
+    connection = await shared.take()
+    try:
+        yield connection
+    finally:
+        await shared.give_back()
+
+
+async def get_customer(key: str, connection: Annotated[PooledConnection, Depends(get_connection)]) -> Customer:
+    """Find out whose key it is."""
+    rows = list(await connection.execute_fetchall(CUSTOMER, (key,)))
+    if not rows:
+        raise HTTPException(401, "this key is not known")
+    return Customer(*rows[0])
+
+
+@app.get("/orders/{order_id}")
+async def read_order(
+    order_id: int,
+    customer: Annotated[Customer, Depends(get_customer)],
+    connection: Annotated[PooledConnection, Depends(get_connection)],
+) -> Any:
+    """Show an order to the customer whose order it is."""
+    rows = list(await connection.execute_fetchall(ORDER, (order_id, customer.id)))
+    if not rows:
+        raise HTTPException(404, "you have no such order")
+    number, item, pieces = rows[0]
+    return {"id": number, "customer": customer.name, "item": item, "pieces": pieces}
