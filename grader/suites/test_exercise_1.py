@@ -13,7 +13,7 @@ SIZE = 16
 """So many connections that a startup which does not wait for them cannot be done with them by chance."""
 
 
-@check("Importing the file opens no connection", points=2)
+@check("Importing the file opens no connection", points=2, lesson="why-not-connect-while-the-file-is-imported")
 async def test_import_opens_nothing(lab: Lab) -> None:
     # The lab is told to leave without ever starting the app. What the import has set going shows before the
     # process ends, so there is nothing to sleep for.
@@ -29,7 +29,11 @@ async def test_import_opens_nothing(lab: Lab) -> None:
     )
 
 
-@check("When the app is ready, every connection of the pool is open and free", points=4)
+@check(
+    "When the app is ready, every connection of the pool is open and free",
+    points=4,
+    lesson="what-happens-when-startup-does-not-wait",
+)
 async def test_starts_full(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
     ready = lab.ledger.of("ready")[-1]
@@ -89,7 +93,7 @@ async def _why_not_full(lab: Lab, ready: Event) -> tuple[str, str]:
     return "never-opened", "The app was ready with no connection open, and none was opened later."
 
 
-@check("The app is not ready without its pool", needs=["starts-full"])
+@check("The app is not ready without its pool", needs=["starts-full"], lesson="what-happens-when-startup-does-not-wait")
 async def test_not_ready_without_its_pool(lab: Lab) -> None:
     lab.faults.refuse_connection(1)
     if not await lab.try_start(pool_size=SIZE):
@@ -104,7 +108,12 @@ async def test_not_ready_without_its_pool(lab: Lab) -> None:
     )
 
 
-@check("The first request is served by a connection that startup opened", points=2, needs=["starts-full"])
+@check(
+    "The first request is served by a connection that startup opened",
+    points=2,
+    needs=["starts-full"],
+    lesson="why-does-reuse-beat-opening-anew",
+)
 async def test_serves_from_the_pool(lab: Lab) -> None:
     await lab.start()
     mark = len(lab.ledger)
@@ -140,6 +149,7 @@ async def test_serves_from_the_pool(lab: Lab) -> None:
     "However often it is opened, there is one pool, and requests do not add to it",
     points=2,
     needs=["serves-from-the-pool"],
+    lesson="why-does-reuse-beat-opening-anew",
 )
 async def test_one_pool(lab: Lab) -> None:
     size = lab.random.choice((1, 2, 3, 5))

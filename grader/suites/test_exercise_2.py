@@ -19,7 +19,7 @@ SETTLES = 0.5
 """Seconds in which closings that were set off but not waited for show. Only a failed check waits for them."""
 
 
-@check("After startup every connection is open and free")
+@check("After startup every connection is open and free", lesson="concept-flow")
 async def test_starts_full(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
     state = lab.pool
@@ -36,7 +36,12 @@ async def test_starts_full(lab: Lab) -> None:
     )
 
 
-@check("The pool stays open as long as the app runs", points=2, needs=["starts-full"])
+@check(
+    "The pool stays open as long as the app runs",
+    points=2,
+    needs=["starts-full"],
+    lesson="where-does-the-number-of-open-connections-change",
+)
 async def test_stays_open(lab: Lab) -> None:
     await lab.start()
     total = lab.pool.total
@@ -60,7 +65,12 @@ async def test_stays_open(lab: Lab) -> None:
         )
 
 
-@check("When shutdown is over, every connection is closed", points=4, needs=["starts-full"])
+@check(
+    "When shutdown is over, every connection is closed",
+    points=4,
+    needs=["starts-full"],
+    lesson="why-must-it-be-the-same-object",
+)
 async def test_closes_everything(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
     await lab.get("/")
@@ -151,7 +161,7 @@ def _closed_while_borrowed(lab: Lab) -> list[Event]:
     return forced
 
 
-@check("The shutdown code runs to its end", needs=["closes-everything"])
+@check("The shutdown code runs to its end", needs=["closes-everything"], lesson="concept-flow")
 async def test_shuts_down_without_an_error(lab: Lab) -> None:
     await lab.start()
     await lab.get("/")
@@ -166,7 +176,12 @@ async def test_shuts_down_without_an_error(lab: Lab) -> None:
     )
 
 
-@check("After the shutdown the process ends by itself", points=2, needs=["closes-everything"])
+@check(
+    "After the shutdown the process ends by itself",
+    points=2,
+    needs=["closes-everything"],
+    lesson="what-if-the-shutdown-code-is-missing",
+)
 async def test_process_ends(lab: Lab) -> None:
     await lab.start()
     await lab.get("/")

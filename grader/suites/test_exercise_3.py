@@ -13,13 +13,18 @@ from poolkit.judge.fixture import Answer, Lab
 from poolkit.text import count
 
 
-@check("The pool is full and idle before the first request")
+@check("The pool is full and idle before the first request", lesson="concept-flow")
 async def test_starts_full(lab: Lab) -> None:
     await lab.start()
     expect_full(lab, "shared-connection")
 
 
-@check("The item comes from the database, over a connection of the pool", points=2, needs=["starts-full"])
+@check(
+    "The item comes from the database, over a connection of the pool",
+    points=2,
+    needs=["starts-full"],
+    lesson="concept-flow",
+)
 async def test_reads_the_item(lab: Lab) -> None:
     await lab.start()
     in_memory = [event for event in lab.ledger.of("open") if event.detail == ":memory:"]
@@ -59,6 +64,7 @@ async def test_reads_the_item(lab: Lab) -> None:
     "During a request one connection is lent, and the pool stays as large as it was",
     points=2,
     needs=["reads-the-item"],
+    lesson="how-many-connections-does-one-request-need",
 )
 async def test_borrows_one(lab: Lab) -> None:
     await lab.start()
@@ -90,7 +96,12 @@ async def test_borrows_one(lab: Lab) -> None:
     expect_item(lab, answer, item)
 
 
-@check("After each response the connection is back in the pool", points=3, needs=["reads-the-item"])
+@check(
+    "After each response the connection is back in the pool",
+    points=3,
+    needs=["reads-the-item"],
+    lesson="what-if-the-connection-is-not-returned",
+)
 async def test_returns_the_connection(lab: Lab) -> None:
     await lab.start()
     size = lab.pool.total
@@ -133,6 +144,7 @@ async def test_returns_the_connection(lab: Lab) -> None:
     "The connection comes back too when there is no such item",
     points=2,
     needs=["returns-the-connection"],
+    lesson="what-if-the-connection-is-not-returned",
 )
 async def test_returns_after_404(lab: Lab) -> None:
     await lab.start()
@@ -157,7 +169,7 @@ async def test_returns_after_404(lab: Lab) -> None:
     )
 
 
-@check("A change in the database shows in the next answer", needs=["returns-the-connection"])
+@check("A change in the database shows in the next answer", needs=["returns-the-connection"], lesson="concept-flow")
 async def test_shows_changes(lab: Lab) -> None:
     await lab.start()
     before = await add_item(lab)
@@ -181,7 +193,7 @@ async def test_shows_changes(lab: Lab) -> None:
     expect_item(lab, answer, after)
 
 
-@check("Many requests use the same few connections", points=2, needs=["returns-the-connection"])
+@check("Many requests use the same few connections", points=2, needs=["returns-the-connection"], lesson="concept-flow")
 async def test_reuses_connections(lab: Lab) -> None:
     await lab.start()
     size = lab.pool.total
@@ -203,6 +215,7 @@ async def test_reuses_connections(lab: Lab) -> None:
     "Visitors who come together each get their own item, and every connection comes back",
     points=2,
     needs=["borrows-one", "returns-the-connection"],
+    lesson="how-many-connections-does-one-request-need",
 )
 async def test_visitors_together(lab: Lab) -> None:
     await lab.start(pool_size=4)
@@ -240,6 +253,7 @@ async def test_visitors_together(lab: Lab) -> None:
     "It works with a pool of one connection, also for visitors who come together",
     points=2,
     needs=["visitors-together"],
+    lesson="how-many-connections-does-one-request-need",
 )
 async def test_pool_of_one(lab: Lab) -> None:
     await lab.start(pool_size=1)

@@ -74,13 +74,18 @@ def missing_path(lab: Lab) -> str:
     return f"/items/{lab.random.randrange(10_000_000, 100_000_000)}/price"
 
 
-@check("The pool is full and idle before the first request")
+@check("The pool is full and idle before the first request", lesson="concept-flow")
 async def test_starts_full(lab: Lab) -> None:
     await lab.start()
     expect_full(lab, "never-returned")
 
 
-@check("A price comes from the database, and the connection comes back", points=2, needs=["starts-full"])
+@check(
+    "A price comes from the database, and the connection comes back",
+    points=2,
+    needs=["starts-full"],
+    lesson="concept-flow",
+)
 async def test_tells_the_price(lab: Lab) -> None:
     await lab.start()
     size = lab.pool.total
@@ -109,7 +114,9 @@ async def test_tells_the_price(lab: Lab) -> None:
         await _expect_all_free(lab, size, answer, "a price was told", "never-returned")
 
 
-@check("The connection comes back when too few pieces are left", points=2, needs=["tells-the-price"])
+@check(
+    "The connection comes back when too few pieces are left", points=2, needs=["tells-the-price"], lesson="concept-flow"
+)
 async def test_returns_early(lab: Lab) -> None:
     await lab.start()
     size = lab.pool.total
@@ -125,7 +132,12 @@ async def test_returns_early(lab: Lab) -> None:
     await _expect_all_free(lab, size, answer, "one answer that too few pieces are left", "leaves-early")
 
 
-@check("The connection comes back after a 404, which stays a 404", points=2, needs=["tells-the-price"])
+@check(
+    "The connection comes back after a 404, which stays a 404",
+    points=2,
+    needs=["tells-the-price"],
+    lesson="does-a-404-cost-a-connection",
+)
 async def test_returns_on_404(lab: Lab) -> None:
     await lab.start()
     size = lab.pool.total
@@ -140,7 +152,11 @@ async def test_returns_on_404(lab: Lab) -> None:
     await _expect_all_free(lab, size, answer, "one 404", "success-only")
 
 
-@check("No connection is lost for a request that is refused with 422", needs=["tells-the-price"])
+@check(
+    "No connection is lost for a request that is refused with 422",
+    needs=["tells-the-price"],
+    lesson="does-a-404-cost-a-connection",
+)
 async def test_returns_on_422(lab: Lab) -> None:
     await lab.start()
     size = lab.pool.total
@@ -160,6 +176,7 @@ async def test_returns_on_422(lab: Lab) -> None:
     "The connection comes back when the route fails, and the failure stays a 500",
     points=3,
     needs=["tells-the-price"],
+    lesson="does-finally-hide-the-error",
 )
 async def test_returns_on_an_exception(lab: Lab) -> None:
     await lab.start()
@@ -181,6 +198,7 @@ async def test_returns_on_an_exception(lab: Lab) -> None:
     "The connection comes back after an SQL error, and works for the next visitor",
     points=3,
     needs=["tells-the-price"],
+    lesson="does-finally-hide-the-error",
 )
 async def test_returns_on_an_sql_error(lab: Lab) -> None:
     await lab.start()
@@ -197,6 +215,7 @@ async def test_returns_on_an_sql_error(lab: Lab) -> None:
     "Visitors who come together each get their own answer, and every connection comes back",
     points=2,
     needs=["returns-early", "returns-on-404", "returns-on-an-exception"],
+    lesson="why-does-a-leak-hurt-other-pages",
 )
 async def test_visitors_together(lab: Lab) -> None:
     await lab.start(pool_size=4)
@@ -242,6 +261,7 @@ async def test_visitors_together(lab: Lab) -> None:
     "With a pool of one connection, every visitor is served, whatever happened to the one before",
     points=2,
     needs=["returns-early", "returns-on-404", "returns-on-422", "returns-on-an-exception", "returns-on-an-sql-error"],
+    lesson="why-does-a-leak-hurt-other-pages",
 )
 async def test_pool_of_one(lab: Lab) -> None:
     await lab.start(pool_size=1)
