@@ -71,8 +71,11 @@ def test_init_gives_exercises_without_suites_and_solutions(practice: Path, cours
     """A workspace holds what a learner needs, a database to run on, and nothing that is hidden."""
     names = {path.relative_to(practice).as_posix() for path in practice.rglob("*") if path.is_file()}
     for exercise_id in course.ids:
-        assert {f"exercises/{exercise_id}/{name}" for name in ("README.md", "app.py", "shop.db")} <= names
-    assert not [name for name in names if "test_" in name or "solution" in name or name.endswith(".yaml")]
+        exercise = course.exercise(exercise_id)
+        given = {"README.md", "lesson.md", "shop.db", exercise.file_name, *exercise.about.given}
+        assert {f"exercises/{exercise_id}/{name}" for name in given} <= names
+        assert f"exercises/{exercise_id}/{exercise.suite.name}" not in names
+    assert not [name for name in names if "suites" in name or "solution" in name or name.endswith(".yaml")]
 
 
 def test_init_refuses_to_overwrite(practice: Path, poolkit: Poolkit) -> None:
@@ -279,8 +282,7 @@ def test_a_broken_course_is_the_graders_fault(
     shutil.copytree(course.root / "exercises", tmp_path / "exercises")
     path = tmp_path / "exercises" / "exercise-3" / "exercise.yaml"
     path.unlink() if broken is None else path.write_text(broken)
-    monkeypatch.setattr("poolkit.cli.learn.find_course", lambda: Course(tmp_path))
-    monkeypatch.setattr(sys, "argv", ["poolkit", "hint", "exercise-3"])
+    monkeypatch.setattr(sys, "argv", ["poolkit", "hint", "exercise-3", "--course", str(tmp_path)])
     assert cli.run() == 3
     message = capsys.readouterr().err
     assert told in message

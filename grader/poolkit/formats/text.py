@@ -83,6 +83,8 @@ def _explanation(report: Report, check: CheckReport) -> Iterator[str]:
         yield "  Your code printed"
         yield from (click.style(f"    {line}", fg="bright_black") for line in plain_lines(check.output, 8))
     yield ""
+    if check.lesson:
+        yield from _field("Read", f"lesson.md#{check.lesson}")
     yield from _field("Next", f"poolkit hint {report.exercise}")
 
 
