@@ -10,21 +10,24 @@ import asyncio
 import os
 import sys
 import types
+import warnings
 from typing import Any
 
 import anyio.pytest_plugin
 import pytest
 from fastapi import Body, FastAPI
 
-_ARGUMENTS = ("-qq", "--tb=no", "--no-summary", "-pno:cacheprovider", "-pno:faulthandler", "--capture=no")
+# One failure decides a run: whatever comes after it would only take time.
+_ARGUMENTS = ("-qq", "-x", "--tb=no", "--no-summary", "-pno:cacheprovider", "-pno:faulthandler", "--capture=no")
 
 
 class _Results:
-    """A pytest plugin that counts what passed, and keeps a line of each test that did not."""
+    """A pytest plugin that counts what passed, and keeps a line of each test that did not, and of each warning."""
 
     def __init__(self) -> None:
         self.passed = 0
         self.failed: dict[str, str] = {}
+        self.warnings: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in one phase of a test."""
@@ -41,6 +44,10 @@ class _Results:
             lines = report.longreprtext.strip().splitlines()
             self.failed.setdefault("the file itself", lines[-1][:300] if lines else "it cannot be read")
 
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Take in what Python warned of, such as a coroutine that nobody awaited."""
+        self.warnings.append(str(warning_message.message).split("\n")[0][:300])
+
 
 def make_app(tests: str, module: str) -> FastAPI:
     """Return an app that runs tests when asked to.
@@ -52,18 +59,28 @@ def make_app(tests: str, module: str) -> FastAPI:
     app = FastAPI(title="An exam for tests")
 
     @app.post("/run")
-    async def run(source: str = Body(embed=True)) -> dict[str, Any]:
-        """Run the tests against a module with this source; tell how many passed, and which did not."""
+    async def run(source: str = Body("", embed=True)) -> dict[str, Any]:
+        """Run the tests against a module with this source, or, without one, against the file of that name.
+
+        Tells how many passed, which one failed first, and what Python warned of. Run it once in a process: the
+        tests keep what they imported.
+        """
         return await asyncio.to_thread(_run, tests, module, source)
 
     return app
 
 
 def _run(tests: str, name: str, source: str) -> dict[str, Any]:
-    module = types.ModuleType(name)
-    sys.modules[name] = module
-    exec(compile(source, f"<{name}>", "exec"), vars(module))  # the judge's own text, not the learner's
+    if source:
+        module = types.ModuleType(name)
+        sys.modules[name] = module
+        exec(compile(source, f"<{name}>", "exec"), vars(module))  # the judge's own text, not the learner's
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # what else is installed on this machine is not asked
     results = _Results()
     code = pytest.main([*_ARGUMENTS, tests], plugins=[anyio.pytest_plugin, results])
-    return {"code": int(code), "passed": results.passed, "failed": results.failed}
+    return {
+        "code": int(code),
+        "passed": results.passed,
+        "failed": results.failed,
+        "warnings": results.warnings[:20],
+    }

@@ -19,6 +19,12 @@ current_request: ContextVar[int | None] = ContextVar("poolkit_request", default=
 """The number of the request that a task works for, as the judge sent it."""
 
 
+_SETTINGS = frozenset(
+    ("min_size", "max_size", "timeout", "close_timeout", "max_waiting", "max_lifetime", "max_idle", "check")
+)
+"""What `SQLitePool` takes that is its own and not the driver's."""
+
+
 class _Observer:
     def __init__(self, control: Control, blame: Blame) -> None:
         self._control = control
@@ -66,14 +72,13 @@ class LabPool(SQLitePool):
     setup: LabSetup
 
     def __init__(self, database: str, **settings: Any) -> None:  # noqa: ANN401  (those of SQLitePool)
-        own = {"min_size", "max_size", "timeout", "close_timeout", "max_waiting"}
-        sizes = {name: settings.pop(name) for name in own & settings.keys()}
+        own = {name: settings.pop(name) for name in _SETTINGS & settings.keys()}
         settings.pop("observer", None)
         connect = settings.pop("connect", None)
         settings.pop("factory", None)
         super().__init__(
             database,
-            **sizes,
+            **own,
             connect=connect or (lambda: aiosqlite.connect(database, factory=PooledConnection, **settings)),
             observer=self.setup.observer,
         )
@@ -91,8 +96,7 @@ class PlainBackend(PoolBackend):
 
     @staticmethod
     def _settings(url: DatabaseURL, options: dict[str, Any]) -> dict[str, Any]:
-        known = ("min_size", "max_size", "timeout", "close_timeout", "max_waiting")
-        return {name: value for name, value in options.items() if name in known}
+        return {name: value for name, value in options.items() if name in _SETTINGS}
 
 
 __all__ = ["LabPool", "LabSetup", "PlainBackend", "PoolBackend", "current_request"]

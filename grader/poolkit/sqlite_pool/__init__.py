@@ -12,8 +12,9 @@ Without `databases`: `async with SQLitePool("shop.db") as pool, pool.connection(
 
 What it promises: `open` fills it to `min_size` and it grows to `max_size`, never beyond; waiters are served
 first come, first served, and no wait is longer than `timeout`; a cancelled task never costs a connection; a
-connection comes back without an open transaction, or is replaced; `close` waits for what is borrowed, at most
-`close_timeout`, and may be called twice. The words are those of psycopg_pool and asyncpg.
+connection comes back without an open transaction, or is replaced; one that is older than `max_lifetime`, was
+free for longer than `max_idle` or does not pass `check` is replaced before it is lent; `close` waits for what is
+borrowed, at most `close_timeout`, and may be called twice. The words are those of psycopg_pool and asyncpg.
 """
 
 from poolkit.errors import PoolClosed, PoolError, PoolTimeout, TooManyWaiters

@@ -13,16 +13,17 @@ from poolkit.sqlite_pool._pool import SQLitePool
 SCHEME = "sqlite+pool"
 
 _SIZES = ("min_size", "max_size", "max_waiting")
-_SECONDS = ("timeout", "close_timeout")
+_SECONDS = ("timeout", "close_timeout", "max_lifetime", "max_idle")
+_CALLS = ("check",)
 _DRIVER = ("cached_statements", "detect_types", "factory", "iter_chunk_size", "uri")
 
 
 class PoolBackend(SQLiteBackend):
     """Serves `sqlite+pool://` URLs. Sizes and times may stand in the URL or be given to `Database`.
 
-    Options: `min_size`, `max_size`, `max_waiting` (connections, tasks), `timeout`, `close_timeout` (seconds).
-    `Database` takes some of `aiosqlite.connect` too: `cached_statements`, `detect_types`, `factory`,
-    `iter_chunk_size`, `uri`. An option given in both places is the one given to `Database`.
+    Options: `min_size`, `max_size`, `max_waiting` (connections, tasks), `timeout`, `close_timeout`, `max_lifetime`,
+    `max_idle` (seconds). `Database` takes `check` and some of `aiosqlite.connect` too: `cached_statements`,
+    `detect_types`, `factory`, `iter_chunk_size`, `uri`. An option given in both places is the one given to `Database`.
 
     Raises:
         ValueError: an option is unknown, or its value makes no sense.
@@ -50,7 +51,7 @@ class PoolBackend(SQLiteBackend):
                 settings[name] = int(text) if name in _SIZES else float(text)
             except ValueError:
                 raise ValueError(f"{SCHEME} URL: {name} must be a number, not {text!r}") from None
-        known = _SIZES + _SECONDS + _DRIVER
+        known = _SIZES + _SECONDS + _CALLS + _DRIVER
         for name in options:
             if name not in known:
                 raise ValueError(f"Database({SCHEME}): unknown option {name!r}; it takes {', '.join(known)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +18,8 @@ DEFAULT_MIN_SIZE = 4
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_CLOSE_TIMEOUT = 5.0
 
+Check = Callable[[aiosqlite.Connection], Awaitable[object]]
+
 
 class SQLitePool:
     """A pool of aiosqlite connections to one database.
@@ -29,6 +31,10 @@ class SQLitePool:
         timeout: seconds that `acquire` waits for a connection.
         close_timeout: seconds that `close` waits for borrowed connections.
         max_waiting: the most tasks that may queue; no limit when not given.
+        max_lifetime: seconds; a connection that was opened longer ago is replaced, not lent; no limit when not given.
+        max_idle: seconds; a connection that nobody has borrowed for longer is replaced, not lent; likewise.
+        check: awaited with a connection before it is lent; when it raises, or takes longer than the borrower waits,
+            the connection is replaced. `SQLitePool.check_connection` is one.
         connect: opens a connection when awaited; `aiosqlite.connect(database, **options)` when not given.
         observer: told of borrows, returns and waits.
         options: passed on to `aiosqlite.connect`.
@@ -46,6 +52,9 @@ class SQLitePool:
         timeout: float = DEFAULT_TIMEOUT,
         close_timeout: float = DEFAULT_CLOSE_TIMEOUT,
         max_waiting: int | None = None,
+        max_lifetime: float | None = None,
+        max_idle: float | None = None,
+        check: Check | None = None,
         connect: Connector | None = None,
         observer: PoolObserver | None = None,
         **options: Any,  # noqa: ANN401  (aiosqlite's own)
@@ -59,12 +68,17 @@ class SQLitePool:
             raise ValueError("timeout must be above 0 seconds, and close_timeout not below 0")
         if max_waiting is not None and max_waiting < 0:
             raise ValueError(f"max_waiting must not be below 0, and is {max_waiting}")
+        if any(limit is not None and limit <= 0 for limit in (max_lifetime, max_idle)):
+            raise ValueError("max_lifetime and max_idle must be above 0 seconds")
         self.database = database
         self.min_size = min_size
         self.max_size = max_size
         self.timeout = timeout
         self.close_timeout = close_timeout
         self.max_waiting = max_waiting
+        self.max_lifetime = max_lifetime
+        self.max_idle = max_idle
+        self._check = check
         self._connect = connect or (lambda: aiosqlite.connect(database, **options))
         self._observer = observer
         # None while the pool is closed, and until all of `min_size` are open.
@@ -166,13 +180,49 @@ class SQLitePool:
             raise PoolClosed(f"the pool is {self._state}; open it at startup, before the first request")
         if self._loop is not asyncio.get_running_loop():
             raise self._wrong_loop()
-        lease = stock.take() or await self._wait(stock, self.timeout if timeout is None else timeout)
+        limit = self.timeout if timeout is None else timeout
+        end = self._loop.time() + limit
+        lease = stock.take() or await self._wait(stock, limit)
+        while not await self._is_fit(stock, lease, end):
+            if not stock.lending:
+                raise PoolClosed("the pool was closed while this task waited")
+            lease = stock.take() or await self._wait(stock, max(0.0, end - self._loop.time()), again=True)
         return stock.hand_over(lease)  # type: ignore[return-value]  # a lease passes every use on
 
-    async def _wait(self, stock: Stock, timeout: float) -> Lease:
-        if self.max_waiting is not None and stock.full and self.waiting >= self.max_waiting:
+    async def _is_fit(self, stock: Stock, lease: Lease, end: float) -> bool:
+        """Tell whether a connection may be lent; one that may not is on its way out afterwards."""
+        now, connection = asyncio.get_running_loop().time(), lease._lent
+        age, idle = now - stock.opened_at[connection], now - stock.idle_since.get(connection, now)
+        if age > (self.max_lifetime or age) or idle > (self.max_idle or idle):
+            stock.replace(lease)
+            return False
+        if self._check is None:
+            return True
+        try:
+            async with asyncio.timeout(max(0.0, end - now)):
+                await self._check(connection)
+        except asyncio.CancelledError:
+            stock.give_up(lease)
+            raise
+        except Exception:  # whatever the check raises, the connection did not pass it
+            stock.replace(lease)
+            return False
+        return True
+
+    @staticmethod
+    async def check_connection(connection: aiosqlite.Connection) -> None:
+        """Run a query that any working connection answers; for the pool's `check`.
+
+        Raises:
+            Exception: the connection is broken.
+        """
+        async with connection.execute("SELECT 1") as cursor:
+            await cursor.fetchone()
+
+    async def _wait(self, stock: Stock, timeout: float, *, again: bool = False) -> Lease:
+        if self.max_waiting is not None and stock.full and self.waiting >= self.max_waiting and not again:
             raise TooManyWaiters(f"{self.waiting} tasks already wait for a connection; the limit is max_waiting")
-        waiter = stock.enqueue()
+        waiter = stock.enqueue(first=again)
         try:
             # `wait` leaves the future alone at a timeout: a connection that comes in the same tick is seen.
             await asyncio.wait((waiter,), timeout=timeout)

@@ -56,6 +56,9 @@ class Stock:
     def __init__(self, owner: object, connect: Connector, max_size: int, observer: PoolObserver | None) -> None:
         self.lending = True
         self.free: deque[aiosqlite.Connection] = deque()
+        self.opened_at: dict[aiosqlite.Connection, float] = {}
+        """When each connection was opened, by the loop's clock."""
+        self.idle_since: dict[aiosqlite.Connection, float] = {}
         self.leases: set[Lease] = set()
         self.waiters: deque[asyncio.Future[Lease]] = deque()
         self._owner = owner
@@ -95,10 +98,14 @@ class Stock:
                 raise
         return lease
 
-    def enqueue(self) -> asyncio.Future[Lease]:
-        """Queue for a connection; the future gets it."""
+    def enqueue(self, *, first: bool = False) -> asyncio.Future[Lease]:
+        """Queue for a connection; the future gets it.
+
+        Args:
+            first: go to the head of the queue, as one whose turn it was and who got a connection unfit for use.
+        """
         waiter: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
-        self.waiters.append(waiter)
+        self.waiters.appendleft(waiter) if first else self.waiters.append(waiter)
         self._waiting_changed()
         self._grow()
         return waiter
@@ -122,6 +129,7 @@ class Stock:
             # Lent before the waiter wakes: a close in between has to know that somebody holds it.
             self._next_waiter().set_result(self._lend(connection))
         else:
+            self.idle_since[connection] = asyncio.get_running_loop().time()
             self.free.append(connection)
 
     def _next_waiter(self) -> asyncio.Future[Lease]:
@@ -134,6 +142,14 @@ class Stock:
             self._observer.waiting(len(self.waiters))
 
     # --- taking back ---
+
+    def replace(self, lease: Lease) -> None:
+        """Close a connection that is not fit to be lent; another is opened in its place when it is needed."""
+        self._start(self._retire(lease))
+
+    def give_up(self, lease: Lease) -> None:
+        """Take back a connection that its borrower never got to see."""
+        self._start(self._take_back(lease))
 
     async def take_back(self, lease: Lease) -> None:
         """Reset a borrowed connection and set it free; goes on when the caller is cancelled."""
@@ -164,6 +180,8 @@ class Stock:
 
     async def _discard(self, connection: aiosqlite.Connection) -> None:
         """Close a connection and let its slot be used by another."""
+        self.opened_at.pop(connection, None)
+        self.idle_since.pop(connection, None)
         try:
             await connection.close()
         except Exception:  # it is being thrown away; the reason it fails at that is for the log
@@ -189,7 +207,8 @@ class Stock:
         except BaseException:
             await asyncio.shield(self._start(self._abandon(opening)))
             raise
-        self.free.extend(task.result() for task in opening)
+        for task in opening:
+            self._offer(task.result())
         self._slots = size
 
     async def _abandon(self, opening: list[asyncio.Task[aiosqlite.Connection]]) -> None:
@@ -229,7 +248,9 @@ class Stock:
             await self._discard(connection)
 
     async def _opened(self) -> aiosqlite.Connection:
-        return await self._connect()
+        connection = await self._connect()
+        self.opened_at[connection] = asyncio.get_running_loop().time()
+        return connection
 
     # --- closing ---
 
