@@ -270,3 +270,106 @@ def test_every_layer_that_the_machine_has_is_reported(grading: Grading) -> None:
     report = grading("@check('x')\nasync def test_x(lab): pass")
     assert {"session", "limits"} <= set(report.assurance.layers)
     assert report.assurance.level in ("full", "partial")
+
+
+# --- several workers of one app ---
+
+WORKERS = """
+from contextlib import asynccontextmanager
+import os
+from databases import Database
+from fastapi import FastAPI
+import poolkit.sqlite_pool
+database = Database("sqlite+pool:///shop.db", min_size=int(os.environ.get("SIZE", "1")))
+@asynccontextmanager
+async def lifespan(app):
+    await database.connect()
+    yield
+    await database.disconnect()
+app = FastAPI(lifespan=lifespan)
+@app.get("/")
+async def read():
+    return {"size": os.environ.get("SIZE"), "items": await database.fetch_val("SELECT count(*) FROM items")}
+"""
+
+
+def _schema(tmp_path: Path) -> None:
+    (tmp_path / "exercises" / "mini").mkdir(parents=True)
+    (tmp_path / "exercises" / "mini" / "schema.sql").write_text("CREATE TABLE items (id INTEGER PRIMARY KEY);")
+
+
+def test_workers_share_the_database_and_the_ledger(grading: Grading, tmp_path: Path) -> None:
+    """Each has its own environment; one ledger counts the connections of all, and a request's number is its own."""
+    _schema(tmp_path)
+    suite = """
+    @check('x')
+    async def test_x(lab):
+        one, two = await lab.worker(SIZE="2"), await lab.worker(SIZE="3")
+        await one.start()
+        await two.start()
+        expect(lab.pool.free == lab.pool.total == 5, expected="5", happened=str(lab.pool))
+        await lab.sql("INSERT INTO items (id) VALUES (7)")
+        answers = [await one.get("/"), await two.get("/")]
+        told = [(a.json()["size"], a.json()["items"]) for a in answers]
+        expect(told == [("2", 1), ("3", 1)], expected="", happened=str(told))
+        expect(len({a.request for a in answers}) == 2, expected="", happened=str(answers))
+        await one.stop()
+        expect(lab.pool.free == lab.pool.total == 3, expected="3", happened=str(lab.pool))
+        expect((await two.get("/")).status == 200, expected="", happened="it ended with the other")
+    """
+    check = only(grading(suite, app=WORKERS))
+    assert check.status is Status.PASS, check.happened
+
+
+def test_a_database_takes_so_many_connections(grading: Grading, tmp_path: Path) -> None:
+    """All workers together; one more is refused, and is served when others have closed."""
+    _schema(tmp_path)
+    suite = """
+    @check('x')
+    async def test_x(lab):
+        lab.faults.max_connections = 4
+        one, two = await lab.worker(SIZE="3"), await lab.worker(SIZE="2")
+        await one.start()
+        expect(not await two.try_start(), expected="", happened="two pools fit")
+        refused = lab.ledger.of("refused")
+        expect([e.detail for e in refused] == ["connect: too many connections"], expected="", happened=str(refused))
+        await one.stop()
+        three = await lab.worker(SIZE="4")
+        await three.start()
+        expect(lab.pool.total == 4, expected="", happened=str(lab.pool))
+    """
+    check = only(grading(suite, app=WORKERS))
+    assert check.status is Status.PASS, check.happened
+
+
+def test_what_a_worker_breaks_is_seen(grading: Grading, tmp_path: Path) -> None:
+    """Its process writes nonsense on its line: that is the run's, whichever worker did it."""
+    _schema(tmp_path)
+    trick = """
+if os.environ.get("SIZE") == "2":
+    import gc
+    from poolkit.lab.control import Control
+    next(thing for thing in gc.get_objects() if isinstance(thing, Control))._socket.sendall(b"nonsense\\n")
+"""
+    suite = """
+    @check('x')
+    async def test_x(lab):
+        await (await lab.worker(SIZE="2")).try_start()
+    """
+    assert only(grading(suite, app=WORKERS + trick)).status is Status.TAMPERING
+
+
+def test_a_lifespan_can_be_cancelled(grading: Grading) -> None:
+    """What stands in its `finally` runs, what stands after a bare yield does not."""
+    suite = """
+    @check('x')
+    async def test_x(lab):
+        await lab.start()
+        lab.interrupt()
+        closed = await lab.until(lambda ledger: ledger.state.total == 0, within=1.0)
+        expect(closed, expected="", happened=f"{lab.pool.total} are open")
+    """
+    bare = only(grading(suite))
+    assert (bare.status, bare.happened) == (Status.FAIL, "4 are open")
+    careful = APP.replace("    yield\n    await", "    try:\n        yield\n    finally:\n        await")
+    assert only(grading(suite, app=careful)).status is Status.PASS

@@ -78,7 +78,8 @@ async def test_a_broken_connection_is_replaced(connect: Connector, opened: Opene
     """H1: all of them broken at once, the pool recovers, and every borrower gets one that works."""
     async with SQLitePool("", min_size=3, check=SQLitePool.check_connection, connect=connect) as pool:
         for each in opened:
-            await each._execute(each._conn.close)  # as when the database restarts: the pool is not told
+            driver: Any = each
+            await driver._execute(driver._conn.close)  # as when the database restarts: the pool is not told
         lent = [await asyncio.wait_for(pool.acquire(), 5) for _ in range(3)]
         assert {await number(opened, each) for each in lent} == {3, 4, 5}
         assert pool.total == 3
