@@ -373,3 +373,15 @@ def test_a_lifespan_can_be_cancelled(grading: Grading) -> None:
     assert (bare.status, bare.happened) == (Status.FAIL, "4 are open")
     careful = APP.replace("    yield\n    await", "    try:\n        yield\n    finally:\n        await")
     assert only(grading(suite, app=careful)).status is Status.PASS
+
+
+def test_a_check_needs_only_what_stands_above_it(grading: Grading) -> None:
+    """One that names a check below it, or none, would never wait for it: the suite is refused."""
+    suite = """
+    @check('x', needs=["y"])
+    async def test_x(lab): pass
+    @check('y')
+    async def test_y(lab): pass
+    """
+    with pytest.raises(GraderFault, match="x needs 'y', which is no check above it"):
+        grading(suite)

@@ -66,7 +66,7 @@ class PoolClosed(PoolError):
     """A connection was asked of a pool that is not open."""
 
 
-class PoolTimeout(PoolError):
+class PoolTimeout(PoolError, TimeoutError):
     """No connection became free within the time allowed."""
 
 

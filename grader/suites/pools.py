@@ -117,12 +117,11 @@ class Desk:
         The task is done once they have it or got an error; see `told`.
         """
         call = self.lab.send("POST", f"/pools/{self.name}/acquire/{borrower}")
-        async with asyncio.timeout(self.lab.patience):
-            while not call.done():
-                # In the lab's own loop: what the borrower's task could do at once, it has done by the answer.
-                answer = (await self.lab.get(f"/borrowers/{borrower}")).json()
-                if isinstance(answer, dict) and answer.get("state") != "never asked":
-                    break
+        while not call.done():
+            # In the lab's own loop: what the borrower's task could do at once, it has done by the answer.
+            answer = (await self.lab.get(f"/borrowers/{borrower}")).json()
+            if isinstance(answer, dict) and answer.get("state") != "never asked":
+                break
         return call
 
     async def release(self, borrower: str) -> Told:

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from _pytest.outcomes import OutcomeException
@@ -76,6 +76,7 @@ class JudgePlugin:
         check_limit: seconds for one check.
         run_limit: seconds for all of them.
         refused: what keeps the submission from being run at all; then no check is reached.
+        regardless: run each check, also when one that it needs has failed.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class JudgePlugin:
         check_limit: float,
         run_limit: float,
         refused: AppError | None = None,
+        regardless: bool = False,
     ) -> None:
         self.never_ran = refused
         self.fault: str | None = None
@@ -97,6 +99,7 @@ class JudgePlugin:
         self._seed = seed
         self._check_limit = check_limit
         self._end = time.monotonic() + run_limit
+        self._regardless = regardless
         self._outcomes: dict[str, _Outcome] = {}
         self._functions: dict[str, Callable[[Lab], Awaitable[None]]] = {}
 
@@ -156,7 +159,7 @@ class JudgePlugin:
         self._host.attach(asyncio.get_running_loop())
         supply = LabSupply(self._host, self._plan, len(self._outcomes))
         schedule = Schedule(
-            [outcome.info for outcome in self._outcomes.values()],
+            [replace(o.info, needs=()) if self._regardless else o.info for o in self._outcomes.values()],
             lambda info: self._run(self._outcomes[info.id], supply),
         )
         try:
@@ -217,6 +220,8 @@ class JudgePlugin:
                 raise CourseFault(f"{item.path}: {item.name} is no check; give it @check(...) and `lab` to take")
             if info.id in self._outcomes:
                 raise CourseFault(f"{item.path}: two checks are named {info.id!r}; rename one")
+            if missing := [need for need in info.needs if need not in self._outcomes]:
+                raise CourseFault(f"{item.path}: {info.id} needs {missing[0]!r}, which is no check above it")
             self._outcomes[info.id] = _Outcome(info)
             self._functions[info.id] = item.obj
             item.obj = self._asking(info.id, item.obj)

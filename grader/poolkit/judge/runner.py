@@ -82,12 +82,15 @@ def prepare(host: Host, exercise: Exercise, submission: Submission) -> tuple[Lab
     return plan, refused
 
 
-def grade(host: Host, exercise: Exercise, submission: Submission, *, seed: int | None = None) -> Report:
+def grade(
+    host: Host, exercise: Exercise, submission: Submission, *, seed: int | None = None, regardless: bool = False
+) -> Report:
     """Run an exercise's hidden suite on a submission.
 
     Args:
         host: a warm process, which may serve many runs, one after the other.
         seed: makes the run's random choices; a new one when not given.
+        regardless: run each check, also when one that it needs has failed.
 
     Raises:
         GraderFault: the exercise or the host is broken.
@@ -107,6 +110,7 @@ def grade(host: Host, exercise: Exercise, submission: Submission, *, seed: int |
         check_limit=limits.check_s,
         run_limit=limits.exercise_s,
         refused=refused,
+        regardless=regardless,
     )
     _run_pytest(exercise.suite, plugin)
     return Report(

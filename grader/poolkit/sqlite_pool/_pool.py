@@ -183,29 +183,30 @@ class SQLitePool:
         limit = self.timeout if timeout is None else timeout
         end = self._loop.time() + limit
         lease = stock.take() or await self._wait(stock, limit)
-        while not await self._is_fit(stock, lease, end):
+        while not (self._is_fresh(stock, lease) and await self._works(stock, stock.hand_over(lease), end)):
+            stock.replace(lease)
             if not stock.lending:
                 raise PoolClosed("the pool was closed while this task waited")
             lease = stock.take() or await self._wait(stock, max(0.0, end - self._loop.time()), again=True)
-        return stock.hand_over(lease)  # type: ignore[return-value]  # a lease passes every use on
+        return lease  # type: ignore[return-value]  # a lease passes every use on
 
-    async def _is_fit(self, stock: Stock, lease: Lease, end: float) -> bool:
-        """Tell whether a connection may be lent; one that may not is on its way out afterwards."""
+    def _is_fresh(self, stock: Stock, lease: Lease) -> bool:
+        """Tell whether a connection is neither too old nor was free for too long."""
         now, connection = asyncio.get_running_loop().time(), lease._lent
         age, idle = now - stock.opened_at[connection], now - stock.idle_since.get(connection, now)
-        if age > (self.max_lifetime or age) or idle > (self.max_idle or idle):
-            stock.replace(lease)
-            return False
+        return age <= (self.max_lifetime or age) and idle <= (self.max_idle or idle)
+
+    async def _works(self, stock: Stock, lease: Lease, end: float) -> bool:
+        """Tell whether a connection passes the check in time."""
         if self._check is None:
             return True
         try:
-            async with asyncio.timeout(max(0.0, end - now)):
-                await self._check(connection)
+            async with asyncio.timeout(max(0.0, end - asyncio.get_running_loop().time())):
+                await self._check(lease._lent)
         except asyncio.CancelledError:
             stock.give_up(lease)
             raise
         except Exception:  # whatever the check raises, the connection did not pass it
-            stock.replace(lease)
             return False
         return True
 
