@@ -385,3 +385,17 @@ def test_a_check_needs_only_what_stands_above_it(grading: Grading) -> None:
     """
     with pytest.raises(GraderFault, match="x needs 'y', which is no check above it"):
         grading(suite)
+
+
+def test_a_turn_leaves_no_row(grading: Grading) -> None:
+    """A round trip to make sure of the order of things is not the learner's to read about."""
+    suite = """
+    @check('x')
+    async def test_x(lab):
+        await lab.start()
+        before = len(lab.ledger)
+        await lab.turn()
+        expect(len(lab.ledger) == before, expected="", happened=str(lab.ledger.events[before:]))
+        expect((await lab.get("/")).status == 200, expected="", happened="")
+    """
+    assert only(grading(suite)).status is Status.PASS

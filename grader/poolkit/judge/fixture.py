@@ -211,6 +211,20 @@ class Lab:
         )
         return answer
 
+    async def turn(self) -> None:
+        """Make a round trip through the app that leaves no row in the ledger: what could run at once, has run then.
+
+        It asks for a page that does not exist; see `request` for what it raises.
+        """
+        path = f"/nowhere-{self.random.randbytes(4).hex()}"
+        try:
+            async with asyncio.timeout(self.patience):
+                await self._fetch(None, "GET", path, None)
+        except TimeoutError:
+            raise CheckFailed("The app answers.", self._why_no_answer("there was no answer")) from None
+        except httpx.HTTPError as error:
+            raise CheckFailed("The app answers.", self._broken_answer(error)) from None
+
     def send(self, method: str, path: str, *, body: object = None) -> asyncio.Task[Answer]:
         """Send a request without waiting for it; cancel the task to hang up on the app."""
         task = asyncio.get_running_loop().create_task(self.request(method, path, body=body))
@@ -244,10 +258,10 @@ class Lab:
         finally:
             self.ledger.answered(number, status=status, detail=outcome)
 
-    async def _fetch(self, number: int, method: str, path: str, body: object) -> Answer:
+    async def _fetch(self, number: int | None, method: str, path: str, body: object) -> Answer:
         if self._transport is None:
             self._transport = LabTransport(self.process.http_path)
-        headers = {_HEADER: str(number), "accept-encoding": "identity"}
+        headers = {"accept-encoding": "identity"} | ({} if number is None else {_HEADER: str(number)})
         request = httpx.Request(method, f"http://lab{path}", json=body, headers=headers)
         response = await self._transport.handle_async_request(request)
         async with aclosing(response):
@@ -256,7 +270,7 @@ class Lab:
                 content += chunk
                 if len(content) > MAX_BODY:
                     raise httpx.ReadError(f"the response is over {MAX_BODY >> 20} MiB")
-            return Answer(number, response.status_code, dict(response.headers), bytes(content))
+            return Answer(number or 0, response.status_code, dict(response.headers), bytes(content))
 
     def _broken_answer(self, error: httpx.HTTPError) -> str:
         if self.process.ended:
