@@ -1,0 +1,133 @@
+# misconception: unbounded-drain
+# caught by: gives-up
+# mistake: 47
+"""A shop that books parcels in the background. Run it with `uvicorn app:app`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Annotated, Any
+
+from fastapi import Body, FastAPI, HTTPException
+
+from poolkit.sqlite_pool import SQLitePool
+
+shop = SQLitePool("shop.db", min_size=4)
+archive = SQLitePool("archive.db", min_size=2)
+
+PLACE = "INSERT INTO orders (customer) VALUES (:customer)"
+ORDER = "SELECT id, customer, parcel FROM orders WHERE id = :id"
+COPY = "INSERT INTO parcels (order_id, customer, parcel) VALUES (:id, :customer, :parcel)"
+BOOKED = "UPDATE orders SET parcel = :parcel WHERE id = :id"
+SIGN_ON = "INSERT INTO shifts (ended) VALUES (0)"
+SIGN_OFF = "UPDATE shifts SET ended = 1 WHERE ended = 0"
+
+
+# --- given: leave it as it is ---
+
+
+class Courier:
+    """Stands in for a company on the internet. Whoever books a parcel waits as long as it is silent."""
+
+    def __init__(self) -> None:
+        self.line = asyncio.Event()
+        self.line.set()
+        self.numbers = count(1)
+
+    async def book(self) -> str:
+        """Return the number of a new parcel."""
+        await self.line.wait()
+        return f"P-{next(self.numbers)}"
+
+
+courier = Courier()
+
+
+async def book_parcel(order_id: int, customer: str) -> None:
+    """The job: book a parcel, keep a copy in the archive, note its number at the order."""
+    async with archive.connection() as ours, shop.connection() as theirs:
+        parcel = await courier.book()
+        await ours.execute(COPY, {"id": order_id, "customer": customer, "parcel": parcel})
+        await ours.commit()
+        await theirs.execute(BOOKED, {"id": order_id, "parcel": parcel})
+        await theirs.commit()
+
+
+async def sign_on() -> None:
+    """Note in the shop's database that a shift has begun. It may raise."""
+    async with shop.connection() as connection:
+        await connection.execute(SIGN_ON)
+        await connection.commit()
+
+
+async def sign_off() -> None:
+    """Note that the shift has ended. It may raise."""
+    async with shop.connection() as connection:
+        await connection.execute(SIGN_OFF)
+        await connection.commit()
+
+
+# --- yours ---
+
+
+async def finish_jobs() -> None:
+    """Wait until every connection is back: then no job is at work any more."""
+    while archive.borrowed or shop.borrowed:
+        await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open what the shop needs, and close it, whatever happens in between."""
+    async with shop, archive:
+        await sign_on()
+        try:
+            yield
+        finally:
+            app.state.closing = True
+            try:
+                await finish_jobs()
+            finally:
+                await sign_off()
+
+
+app = FastAPI(lifespan=lifespan)
+app.state.closing = False
+
+
+@app.post("/orders", status_code=202)
+async def place_order(customer: Annotated[str, Body(embed=True)]) -> Any:
+    """Take an order, and leave the parcel to a job."""
+    if app.state.closing:
+        raise HTTPException(503, "the shop is closing")
+    async with shop.connection() as connection:
+        order_id = (await connection.execute(PLACE, {"customer": customer})).lastrowid
+        await connection.commit()
+    asyncio.create_task(book_parcel(order_id, customer))
+    return {"id": order_id}
+
+
+# --- given ---
+
+
+@app.get("/orders/{order_id}")
+async def read_order(order_id: int) -> Any:
+    """Show one order."""
+    async with shop.connection() as connection, connection.execute(ORDER, {"id": order_id}) as cursor:
+        order = await cursor.fetchone()
+    if order is None:
+        raise HTTPException(404, "no such order")
+    return dict(zip(("id", "customer", "parcel"), order, strict=True))
+
+
+@app.post("/courier/{state}")
+async def set_courier(state: str) -> Any:
+    """Make the courier silent, or let it answer again."""
+    if state not in ("silent", "back"):
+        raise HTTPException(404, "the courier is silent or back")
+    if state == "silent":
+        courier.line.clear()
+    else:
+        courier.line.set()
+    return {"courier": state}
