@@ -183,7 +183,7 @@ class SQLitePool:
         limit = self.timeout if timeout is None else timeout
         end = self._loop.time() + limit
         lease = stock.take() or await self._wait(stock, limit)
-        while not (self._is_fresh(stock, lease) and await self._works(stock, stock.hand_over(lease), end)):
+        while not (self._is_fresh(stock, lease) and await self._works(stock, lease, end)):
             stock.replace(lease)
             if not stock.lending:
                 raise PoolClosed("the pool was closed while this task waited")
@@ -197,10 +197,12 @@ class SQLitePool:
         return age <= (self.max_lifetime or age) and idle <= (self.max_idle or idle)
 
     async def _works(self, stock: Stock, lease: Lease, end: float) -> bool:
-        """Tell whether a connection passes the check in time."""
+        """Hand a connection over, and tell whether it passes the check in time."""
         if self._check is None:
+            stock.hand_over(lease)
             return True
         try:
+            stock.hand_over(lease)
             async with asyncio.timeout(max(0.0, end - asyncio.get_running_loop().time())):
                 await self._check(lease._lent)
         except asyncio.CancelledError:

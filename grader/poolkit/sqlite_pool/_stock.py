@@ -88,15 +88,14 @@ class Stock:
         self.leases.add(lease)
         return lease
 
-    def hand_over(self, lease: Lease) -> Lease:
-        """Return a lease to its borrower, once the observer knows."""
+    def hand_over(self, lease: Lease) -> None:
+        """Tell the observer that a connection is its borrower's from now on; when that fails, replace it."""
         if self._observer:
             try:
                 self._observer.borrowed(lease._lent)
             except Exception:  # whatever it is, nobody has the connection now
-                self._start(self._retire(lease))
+                self.replace(lease)
                 raise
-        return lease
 
     def enqueue(self, *, first: bool = False) -> asyncio.Future[Lease]:
         """Queue for a connection; the future gets it.
