@@ -399,3 +399,17 @@ def test_a_turn_leaves_no_row(grading: Grading) -> None:
         expect((await lab.get("/")).status == 200, expected="", happened="")
     """
     assert only(grading(suite)).status is Status.PASS
+
+
+def test_a_condition_may_ask_whether_a_call_is_done(grading: Grading) -> None:
+    """It is tried again when the call ends, which is after the ledger's last row of it."""
+    suite = """
+    @check('x')
+    async def test_x(lab):
+        await lab.start()
+        call = lab.send("GET", "/")
+        expect(await lab.until(lambda ledger: call.done(), within=4.0), expected="", happened="it was not told")
+    """
+    check = only(grading(suite))
+    assert check.status is Status.PASS
+    assert check.duration_s < 3

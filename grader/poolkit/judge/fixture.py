@@ -234,6 +234,7 @@ class Lab:
 
     def _call_ended(self, call: asyncio.Task[Answer]) -> None:
         self._calls.discard(call)
+        self.ledger.wake()  # a condition may ask whether a call is done
         if not call.cancelled():
             call.exception()  # asked for, so that asyncio does not complain of one that no check waits for
 

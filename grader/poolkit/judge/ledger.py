@@ -108,7 +108,7 @@ class Ledger:
     def waits(self, tasks: int) -> None:
         """Note how many tasks the lab's pool says are queued; shown, never judged."""
         self._waiting = tasks
-        self._wake()
+        self.wake()
 
     def request(self, number: int, detail: str) -> Event:
         """Record a request that is being sent."""
@@ -160,7 +160,7 @@ class Ledger:
             status=status,
         )
         self._events.append(event)
-        self._wake()
+        self.wake()
         return event
 
     def _attribute(self, entry: _Connection | None) -> int | None:
@@ -191,7 +191,8 @@ class Ledger:
             self._watchers.remove(watcher)
         return future.done() or condition(self)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have every condition tried again, because of something that leaves no event."""
         for condition, future in self._watchers:
             if not future.done() and condition(self):
                 future.set_result(None)
