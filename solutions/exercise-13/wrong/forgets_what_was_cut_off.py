@@ -1,0 +1,112 @@
+# misconception: forgets-the-old-one
+# caught by: cancelled-in-release
+import asyncio
+from contextlib import asynccontextmanager
+
+import aiosqlite
+
+
+class Handle:
+    """One borrow."""
+
+    def __init__(self, pool, connection):
+        self._pool = pool
+        self._connection = connection
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+
+class Pool:
+    def __init__(self, database, *, min_size=2, max_size=4, timeout=30.0):
+        if min_size < 1 or min_size > max_size:
+            raise ValueError(f"no pool has min_size={min_size} and max_size={max_size}")
+        self._database = database
+        self._min_size = min_size
+        self._timeout = timeout
+        self._turns = asyncio.Semaphore(max_size)
+        self._shelf = []
+        self._open = False
+        self._returned = set()
+        self._work = set()
+
+    async def open(self):
+        if not self._open:
+            for _ in range(self._min_size):
+                self._shelf.append(await aiosqlite.connect(self._database))
+            self._open = True
+
+    async def close(self):
+        self._open = False
+        while self._shelf or self._work:
+            if self._shelf:
+                await self._shelf.pop().close()
+            else:
+                await asyncio.wait(self._work)
+
+    async def acquire(self):
+        if not self._open:
+            raise RuntimeError("the pool is not open")
+        async with asyncio.timeout(self._timeout):
+            await self._turns.acquire()
+        opening = None
+        got = None
+        try:
+            if not self._open:
+                raise RuntimeError("the pool was closed")
+            if self._shelf:
+                got = self._shelf.pop(0)
+            else:
+                opening = self._begin(self._connect())
+                got = await asyncio.shield(opening)
+            return Handle(self, got)
+        finally:
+            if got is None:
+                # The turn ends with the opening, which nothing stops.
+                if opening is None or opening.done():
+                    self._end_of_turn(opening)
+                else:
+                    opening.add_done_callback(self._end_of_turn)
+
+    async def release(self, connection):
+        if not isinstance(connection, Handle) or connection._pool is not self:
+            raise TypeError("that is not from here")
+        if connection in self._returned:
+            return
+        self._returned.add(connection)
+        try:
+            await connection.rollback()
+        except (ValueError, aiosqlite.Error):
+            await connection._connection.close()
+        else:
+            self._put(connection._connection)
+        finally:
+            self._turns.release()
+
+    @asynccontextmanager
+    async def connection(self):
+        handle = await self.acquire()
+        try:
+            yield handle
+        finally:
+            await self.release(handle)
+
+    async def _connect(self):
+        return await aiosqlite.connect(self._database)
+
+    def _end_of_turn(self, opening):
+        if opening is not None and not opening.exception():
+            self._put(opening.result())
+        self._turns.release()
+
+    def _put(self, connection):
+        if self._open:
+            self._shelf.append(connection)
+        else:
+            self._begin(connection.close())
+
+    def _begin(self, coroutine):
+        task = asyncio.create_task(coroutine)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        return task
