@@ -413,3 +413,71 @@ def test_a_condition_may_ask_whether_a_call_is_done(grading: Grading) -> None:
     check = only(grading(suite))
     assert check.status is Status.PASS
     assert check.duration_s < 3
+
+
+def test_a_worker_that_cannot_be_imported_fails_its_check(grading: Grading, tmp_path: Path) -> None:
+    """Only its environment is another, so that is what the report says."""
+    _schema(tmp_path)
+    suite = """
+    @check('x')
+    async def test_x(lab):
+        await lab.worker(SIZE="many")
+    """
+    check = only(grading(suite, app=WORKERS))
+    assert check.status is Status.FAIL
+    assert check.expected == "The file can be imported with SIZE=many."
+    assert "ValueError" in check.happened
+
+
+def test_those_who_wait_at_all_workers_are_counted(grading: Grading, tmp_path: Path) -> None:
+    """And no more when a worker has ended."""
+    _schema(tmp_path)
+    suite = """
+    @check('x')
+    async def test_x(lab):
+        one, two = await lab.worker(SIZE="1"), await lab.worker(SIZE="1")
+        await one.start(pool_size=1)
+        await two.start(pool_size=1)
+        async with lab.gate("count"):
+            calls = [one.send("GET", "/") for _ in range(3)] + [two.send("GET", "/") for _ in range(2)]
+            told = await lab.until(lambda ledger: ledger.state.waiting == 3)
+            expect(told, expected="", happened=str(lab.pool))
+            one.process.kill()
+            await one.exits(5.0)
+            expect(lab.pool.waiting == 1, expected="", happened=str(lab.pool))
+    """
+    assert only(grading(suite, app=WORKERS)).status is Status.PASS
+
+
+def test_a_pool_may_have_an_observer_of_the_learners(grading: Grading) -> None:
+    """It is told as it is outside a lab, and the witness is told too."""
+    app = """
+    from contextlib import asynccontextmanager
+    from fastapi import FastAPI
+    from poolkit.sqlite_pool import SQLitePool
+    class Counter:
+        borrows = returns = waits = 0
+        def borrowed(self, connection): self.borrows += 1
+        def returned(self, connection): self.returns += 1
+        def waiting(self, tasks): self.waits += 1
+    counter = Counter()
+    pool = SQLitePool("shop.db", min_size=2, observer=counter)
+    @asynccontextmanager
+    async def lifespan(app):
+        async with pool:
+            yield
+    app = FastAPI(lifespan=lifespan)
+    @app.get("/")
+    async def read():
+        async with pool.connection():
+            return [counter.borrows, counter.returns]
+    """
+    suite = """
+    @check('x')
+    async def test_x(lab):
+        await lab.start()
+        found = [(await lab.get("/")).json() for _ in range(2)]
+        expect(found == [[1, 0], [2, 1]], expected="", happened=str(found))
+        expect(len(lab.ledger.of("borrow")) == 2, expected="", happened="")
+    """
+    assert only(grading(suite, app=app)).status is Status.PASS

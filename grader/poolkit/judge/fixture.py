@@ -171,19 +171,26 @@ class Lab:
     async def worker(self, **environment: str) -> Lab:
         """Return another process of the same app, imported and not yet started, on the same database.
 
-        Its ledger, faults and gates are this lab's own, so that they count all workers together.
+        Its ledger, faults and gates are this lab's own, so that they count all workers together. Its clock is not:
+        `advance` moves that of one process.
 
         Args:
             environment: the variables that the app finds.
 
         Raises:
-            NeverRan: the file could not be imported there.
+            CheckFailed: the file could not be imported there.
         """
         worker = Lab(self.process.another(environment), self.random, self.patience)
         worker._numbers = self._numbers  # a request's number is unique in the ledger
         self._workers.append(worker)
         await worker.process.launch()
-        await worker.imported()
+        try:
+            await worker.imported()
+        except NeverRan as failure:
+            found = ", ".join(f"{name}={value}" for name, value in environment.items())
+            raise CheckFailed(
+                f"The file can be imported with {found}.", f"It failed: {failure.error}.", error=failure.error
+            ) from None
         return worker
 
     def advance(self, seconds: float) -> None:

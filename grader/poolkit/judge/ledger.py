@@ -37,7 +37,7 @@ class Ledger:
         self._events: list[Event] = []
         self._connections: dict[int, _Connection] = {}
         self._opened = 0
-        self._waiting = 0
+        self._waiting: dict[object, int] = {}
         self._in_flight: list[int] = []
         self._watchers: list[tuple[Callable[[Ledger], bool], asyncio.Future[None]]] = []
 
@@ -62,7 +62,7 @@ class Ledger:
         """The pool's state now."""
         free = sum(1 for c in self._connections.values() if c.pooled and not c.borrowed)
         total = len(self._connections)
-        return PoolState(total=total, free=free, borrowed=total - free, waiting=self._waiting)
+        return PoolState(total=total, free=free, borrowed=total - free, waiting=sum(self._waiting.values()))
 
     def of(self, *kinds: str, since: int = 0, connection: int | None = None) -> list[Event]:
         """Return the events of these kinds after number `since`, those of one connection where it is given."""
@@ -105,9 +105,9 @@ class Ledger:
         """Whether a connection may be used: borrowed, or opened outside a pool."""
         return self._connections[connection].borrowed
 
-    def waits(self, tasks: int) -> None:
-        """Note how many tasks the lab's pool says are queued; shown, never judged."""
-        self._waiting = tasks
+    def waits(self, tasks: int, where: object = None) -> None:
+        """Note how many tasks the pool of a lab, `where`, says are queued; shown, never judged."""
+        self._waiting[where] = tasks
         self.wake()
 
     def request(self, number: int, detail: str) -> Event:

@@ -218,7 +218,7 @@ class LabProcess:
                 # The first claim of all, made before any line of the learner's ran.
                 self.layers = tuple(layer for layer in layers if isinstance(layer, str))
             case "waiting" if isinstance(tasks := message.get("tasks"), int):
-                self.ledger.waits(max(0, min(tasks, 1_000_000)))
+                self.ledger.waits(max(0, min(tasks, 1_000_000)), self)
             case "done" if isinstance(request := message.get("request"), int):
                 self.ledger.record("done", request=request)
             case "stopped":
@@ -262,6 +262,7 @@ class LabProcess:
             await self.witness.end_sessions(self._door)
         self.exit_code = code
         self.ended = True
+        self.ledger.waits(0, self)
         if code is None:
             self.tampering.append("the lab host died while this lab ran")
         try:

@@ -13,7 +13,7 @@ import poolkit.sqlite_pool._backend
 from poolkit.lab.blame import Blame
 from poolkit.lab.control import Control
 from poolkit.lab.driver import PooledConnection
-from poolkit.sqlite_pool import PoolBackend, SQLitePool, register
+from poolkit.sqlite_pool import PoolBackend, PoolObserver, SQLitePool, register
 
 current_request: ContextVar[int | None] = ContextVar("poolkit_request", default=None)
 """The number of the request that a task works for, as the judge sent it."""
@@ -42,6 +42,25 @@ class _Observer:
 
     def waiting(self, tasks: int) -> None:
         self._control.say("waiting", tasks=tasks)
+
+
+class _Both:
+    """Tells the witness, and an observer of the learner's own."""
+
+    def __init__(self, first: PoolObserver, second: PoolObserver) -> None:
+        self._all = (first, second)
+
+    def borrowed(self, connection: aiosqlite.Connection) -> None:
+        for each in self._all:
+            each.borrowed(connection)
+
+    def returned(self, connection: aiosqlite.Connection) -> None:
+        for each in self._all:
+            each.returned(connection)
+
+    def waiting(self, tasks: int) -> None:
+        for each in self._all:
+            each.waiting(tasks)
 
 
 class LabSetup:
@@ -73,14 +92,14 @@ class LabPool(SQLitePool):
 
     def __init__(self, database: str, **settings: Any) -> None:  # noqa: ANN401  (those of SQLitePool)
         own = {name: settings.pop(name) for name in _SETTINGS & settings.keys()}
-        settings.pop("observer", None)
+        others: PoolObserver | None = settings.pop("observer", None)
         connect = settings.pop("connect", None)
         settings.pop("factory", None)
         super().__init__(
             database,
             **own,
             connect=connect or (lambda: aiosqlite.connect(database, factory=PooledConnection, **settings)),
-            observer=self.setup.observer,
+            observer=_Both(self.setup.observer, others) if others else self.setup.observer,
         )
 
     async def open(self) -> None:
