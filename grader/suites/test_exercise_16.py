@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from shop import Item, add_item, expect_item, first, settled, told
 
 from poolkit.events import Event
-from poolkit.judge.checks import CheckFailed, NeverRan, check, expect
+from poolkit.judge.checks import CheckFailed, check, expect
 from poolkit.judge.fixture import Answer, Lab
 from poolkit.judge.ledger import Ledger
 from poolkit.text import count
@@ -170,7 +170,7 @@ async def test_refuses_to_start(lab: Lab) -> None:
     for plan in (Plan(workers, workers), Plan(workers + 5, lab.random.choice((3, 4)))):
         try:
             worker = await lab.worker(**_environment(plan))
-        except NeverRan:
+        except CheckFailed:  # it cannot even be imported
             ready = False
         else:
             ready = await worker.try_start()
@@ -566,12 +566,13 @@ async def _imported(lab: Lab, plan: Plan) -> Lab:
     """A worker of the plan, not started."""
     try:
         return await lab.worker(**_environment(plan))
-    except NeverRan as never:
+    except CheckFailed as failure:
+        error = failure.error
         raise CheckFailed(
             f"With {plan}, the app can be imported.",
-            f"The import raised {never.error}; without these two variables it did not.",
-            misconception="text-is-no-number" if never.error.type == "TypeError" else None,
-            error=never.error,
+            f"The import raised {error}; without these two variables it did not.",
+            misconception="text-is-no-number" if error and error.type == "TypeError" else None,
+            error=error,
         ) from None
 
 
@@ -632,7 +633,7 @@ async def _size_of_probe(lab: Lab) -> int:
     lab.faults.max_connections = None
     try:
         worker = await lab.worker(**_environment(PROBE))
-    except NeverRan:
+    except CheckFailed:  # it cannot even be imported
         return 0
     before = len(lab.ledger.of("open"))
     await worker.try_start()

@@ -1,0 +1,19 @@
+CREATE TABLE items (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    price_cents INTEGER NOT NULL,
+    stock INTEGER NOT NULL
+);
+CREATE TABLE orders (
+    id INTEGER PRIMARY KEY,
+    item_id INTEGER NOT NULL,
+    pieces INTEGER NOT NULL
+);
+INSERT INTO items (id, name, price_cents, stock) VALUES
+    (1, 'Teapot', 2450, 12),
+    (2, 'Lantern', 1890, 7),
+    (3, 'Notebook', 480, 90),
+    (4, 'Umbrella', 1575, 23);
+INSERT INTO orders (id, item_id, pieces) VALUES
+    (1, 3, 10),
+    (2, 1, 1);
