@@ -3,7 +3,8 @@
     PoolkitError                 the base; its text is one line: what, where, what to do
     ├── UsageFault               the command was used wrongly (exit code 2)
     │   ├── UnknownExercise
-    │   └── WorkspaceFault       no workspace here, or it would be overwritten
+    │   ├── WorkspaceFault       no workspace here, or it would be overwritten
+    │   └── QuizFault            a quiz's file, or one with answers, is broken
     ├── GraderFault              our own failure; never costs a learner a point (exit code 3)
     │   ├── CourseFault          a file of the course is broken
     │   └── HostFault            the warm process that labs are forked from failed
@@ -40,6 +41,14 @@ class UnknownExercise(UsageFault):
 
 class WorkspaceFault(UsageFault):
     """There is no workspace here, or the command would overwrite one."""
+
+
+class QuizFault(UsageFault):
+    """A quiz's file, or one with answers, is broken; `problems` has a line for each thing that is wrong with it."""
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems or (message,)
 
 
 class GraderFault(PoolkitError):

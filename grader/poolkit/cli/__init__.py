@@ -20,6 +20,7 @@ COMMANDS = {
     "hint": ("poolkit.cli.learn", "Show a hint for an exercise."),
     "init": ("poolkit.cli.learn", "Make a folder with every exercise to work in."),
     "list": ("poolkit.cli.learn", "List the exercises."),
+    "quiz": ("poolkit.cli.quiz", "Take quizzes, and score answers to them."),
     "reset": ("poolkit.cli.learn", "Put an exercise's file back as it was at first."),
     "show": ("poolkit.cli.learn", "Show what an exercise asks for."),
     "solution": ("poolkit.cli.learn", "Show the reference solution, once you have passed."),

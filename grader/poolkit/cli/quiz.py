@@ -1,0 +1,170 @@
+"""`poolkit quiz`: quizzes, from taking one to the schema of their files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from poolkit.cli import _target
+from poolkit.course import Course
+from poolkit.errors import QuizFault, UsageFault
+from poolkit.text import count, plain
+
+if TYPE_CHECKING:
+    from poolkit.quiz.screen import Screen
+    from poolkit.quiz.session import Taken
+
+_FORMATS = ("json", "junit", "text")
+_file = click.Path(path_type=Path)
+
+
+@click.group(name="quiz", context_settings={"help_option_names": ["-h", "--help"]})
+def quiz_command() -> None:
+    """Take quizzes, and score answers to them.
+
+    Commands that score end with 0 at or above the pass mark, 1 below it, 2 when a file is broken.
+    """
+
+
+@quiz_command.command(name="list")
+@_target.course_option
+@click.pass_context
+def list_quizzes(ctx: click.Context, course: Course) -> None:
+    """List the quizzes."""
+    from poolkit.quiz import load
+
+    found = load.examine_all(course)
+    width = max((len(each.path.stem) for each in found), default=0)
+    for each in found:
+        if each.quiz is None:
+            click.echo(f"{each.path.stem:<{width}}  cannot be used; `poolkit quiz check {each.path.stem}` says why")
+        else:
+            number = count(len(each.quiz.questions), "question")
+            click.echo(f"{each.path.stem:<{width}}  {number:>12}  {plain(each.quiz.title)}")
+    ctx.exit(0 if all(each.quiz for each in found) else 2)
+
+
+@quiz_command.command(name="check", short_help="Say everything that is wrong with quizzes.")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@_target.course_option
+@click.pass_context
+def check_quizzes(ctx: click.Context, names: tuple[str, ...], course: Course) -> None:
+    """Say everything that is wrong with quizzes, a line each, and what lets a learner guess."""
+    from poolkit.quiz import load
+
+    wanted = [load.find(course, name) for name in names]
+    found = [each for each in load.examine_all(course) if not wanted or each.path in wanted]
+    for each in found:
+        for problem in each.problems:
+            click.echo(plain(str(problem)))
+        for doubt in each.doubts:
+            click.echo(f"{plain(str(doubt))} (a warning)")
+    broken = sum(each.quiz is None for each in found)
+    click.echo(
+        f"{count(len(found), 'file')}, {broken} cannot be used." if broken else f"{count(len(found), 'file')}, fine."
+    )
+    ctx.exit(2 if broken else 0)
+
+
+@quiz_command.command(name="take", short_help="Take a quiz in the terminal.")
+@click.argument("name")
+@click.option("--answers", type=_file, metavar="FILE", help="Score the answers in this file instead of asking.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Of the order of choices.")
+@click.option(
+    "--feedback",
+    type=click.Choice(["immediate", "final"]),
+    default="immediate",
+    show_default=True,
+    help="When to say what is right.",
+)
+@click.option("--restart", is_flag=True, help="Forget the answers so far.")
+@_target.course_option
+@click.pass_context
+def take_quiz(
+    ctx: click.Context,
+    name: str,
+    answers: Path | None,
+    seed: int | None,
+    feedback: str,
+    restart: bool,
+    course: Course,
+) -> None:
+    """Take a quiz in the terminal; NAME is its id, or the path of a learner's copy.
+
+    Each answer is kept at once, so that you can stop and go on later.
+    """
+    if answers is not None:
+        ctx.invoke(score_quiz, name=name, answers=answers, key=None, style="text", course=course)
+    if not sys.stdin.isatty():
+        raise UsageFault("a quiz is taken in a terminal, and this is none; give your answers with --answers FILE")
+    from rich.console import Console
+
+    from poolkit.quiz import session, state
+    from poolkit.quiz.screen import Screen
+
+    folder, screen = state.place(_target.here()), Screen(Console(highlight=False))
+    immediate = feedback == "immediate"
+    taken = session.take(course, name, folder, screen, seed=seed, immediate=immediate, restart=restart)
+    _show_taken(taken, name, screen, full=not immediate)
+    ctx.exit(taken.exit_code)
+
+
+@quiz_command.command(name="score")
+@click.argument("name")
+@click.option("--answers", type=_file, required=True, metavar="FILE", help="What was answered.")
+@click.option("--key", type=_file, metavar="FILE", help="Take the quiz with its key from this file.")
+@click.option("--format", "style", type=click.Choice(_FORMATS), default="text", help="How to print it.")
+@_target.course_option
+@click.pass_context
+def score_quiz(ctx: click.Context, name: str, answers: Path, key: Path | None, style: str, course: Course) -> None:
+    """Score a file of answers to a quiz."""
+    from poolkit.quiz import formats, session
+
+    result = session.score_file(course, name, answers, key)
+    click.echo(formats.render(style, result), nl=False)
+    ctx.exit(result.exit_code)
+
+
+@quiz_command.command(name="export")
+@click.argument("name")
+@click.option("--for", "audience", type=click.Choice(["learner"]), required=True, help="Without the key.")
+@click.option("--output", type=_file, metavar="FILE", help="Write it there instead of printing it.")
+@_target.course_option
+def export_quiz(name: str, audience: str, output: Path | None, course: Course) -> None:
+    """Write a quiz's copy for learners, which holds no key."""
+    from poolkit.quiz import learner, load
+    from poolkit.workspace import write_atomically
+
+    text = learner.learners_copy(load.load(load.find(course, name), course))
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        write_atomically(output, text)
+    except OSError as error:
+        raise QuizFault(f"{output}: cannot be written ({error.strerror}); choose another place") from None
+
+
+@quiz_command.command(name="schema")
+def print_schema() -> None:
+    """Print the JSON Schema of a quiz's file, for editors."""
+    from poolkit.quiz.model import schema
+
+    click.echo(json.dumps(schema(), indent=2))
+
+
+def _show_taken(taken: Taken, name: str, screen: Screen, *, full: bool) -> None:
+    from poolkit.quiz.formats import text
+
+    if taken.path is None:
+        return
+    click.echo()
+    if taken.result is not None:
+        screen.lines(text.render(taken.result).splitlines() if full else text.summary(taken.result))
+        click.echo(f"\nThe same from your answers: poolkit quiz score {name} --answers {taken.path}")
+    else:
+        click.echo(f"Your answers are in {taken.path}. Hand that file in.")
