@@ -185,7 +185,13 @@ async def test_replaces_a_dead_one(lab: Lab) -> None:
     await desk.begin(min_size=size, max_size=size)
     ann = await _tries(desk, "ann")
     expect(ann.ok, expected=f"A pool of {size} lends a connection.", happened=f"{ann}.")
-    dead = lab.random.choice([number for number in _open(lab) if number != ann.connection])
+    others = [number for number in _open(lab) if number != ann.connection]
+    expect(
+        len(others) == size - 1,
+        expected=f"A pool of {size} has {size} connections open.",
+        happened=f"It has {len(others)} besides the one that ann has.",
+    )
+    dead = lab.random.choice(others)
     await _cut(lab, [dead])
     mark = len(lab.ledger)
     story = f"Connection {dead}, one of {size - 1} that were free, died"
