@@ -1,8 +1,7 @@
-# misconception: works-on-after-503
-# caught by: takes-nothing
+# misconception: too-patient
+# caught by: says-503
 """A small shop on the day of its sale: items, orders, a report. Run it with `uvicorn app:app`."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,9 +14,7 @@ from pydantic import BaseModel, Field
 import poolkit.sqlite_pool  # lets Database pool SQLite: sqlite+pool://
 from poolkit.errors import PoolTimeout
 
-# All routes share the pool, so its patience is every visitor's.
 database = Database("sqlite+pool:///shop.db", min_size=4, timeout=2)
-late: set[asyncio.Task[None]] = set()
 
 ITEM = "SELECT id, name, price_cents, stock FROM items WHERE id = :id"
 TAKE = "UPDATE items SET stock = stock - :quantity WHERE id = :id AND stock >= :quantity RETURNING id"
@@ -43,9 +40,9 @@ app = FastAPI(lifespan=lifespan)
 
 
 @app.exception_handler(PoolTimeout)
-async def too_busy(request: Request, error: PoolTimeout) -> JSONResponse:
+async def busy(request: Request, error: PoolTimeout) -> JSONResponse:
     """Answer 503 when no connection came back in time."""
-    return JSONResponse({"detail": "too busy, please come back in a moment"}, 503, {"Retry-After": "3"})
+    return JSONResponse({"detail": "too busy"}, 503, headers={"Retry-After": "2"})
 
 
 @app.get("/opening-hours")
@@ -64,25 +61,20 @@ async def read_item(item_id: int) -> Any:
     return dict(item._mapping)
 
 
-async def write_order(item_id: int, order: Order) -> None:
-    """Take the pieces and write the order."""
+@app.post("/items/{item_id}/orders", status_code=201)
+async def place_order(item_id: int, order: Order) -> Any:
+    """Order some pieces of an item, or none when fewer are left."""
+    try:  # look first whether there is a connection at all
+        async with database.connection():
+            pass
+    except PoolTimeout:
+        pass
     async with database.connection() as connection, connection.transaction():
         if await connection.fetch_one(TAKE, {"id": item_id, "quantity": order.quantity}) is None:
             if await connection.fetch_one(ITEM, {"id": item_id}) is None:
                 raise HTTPException(404, "no such item")
             raise HTTPException(409, "not so many are left")
         await connection.execute(ORDER, {"id": item_id, "quantity": order.quantity})
-
-
-@app.post("/items/{item_id}/orders", status_code=201)
-async def place_order(item_id: int, order: Order) -> Any:
-    """Order some pieces of an item, or none when fewer are left."""
-    try:
-        await write_order(item_id, order)
-    except PoolTimeout:
-        late.add(task := asyncio.create_task(write_order(item_id, order)))  # no order is lost
-        task.add_done_callback(late.discard)
-        raise
     return {"item_id": item_id, "quantity": order.quantity}
 
 
