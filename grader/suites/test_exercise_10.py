@@ -58,19 +58,21 @@ class Order:
         return {"id": self.id, "customer": self.customer, "item": self.item, "pieces": self.pieces}
 
 
-async def add_order(lab: Lab) -> Order:
-    """Put a customer and an order into the database that are this run's own."""
+async def add_order(lab: Lab, like: Order | None = None) -> Order:
+    """Put an order into the database that is this run's own, and its customer, or another one of `like`'s customer."""
     order = Order(
         id=lab.random.randrange(10_000, 10_000_000),
         item=f"Item {lab.random.randbytes(6).hex()}",
         pieces=lab.random.randrange(1, 500),
-        customer_id=lab.random.randrange(10_000, 10_000_000),
-        customer=f"Customer {lab.random.randbytes(6).hex()}",
-        key=new_key(lab),
+        customer_id=like.customer_id if like else lab.random.randrange(10_000, 10_000_000),
+        customer=like.customer if like else f"Customer {lab.random.randbytes(6).hex()}",
+        key=like.key if like else new_key(lab),
     )
-    await lab.sql(
-        "INSERT INTO customers (id, name, link_key) VALUES (?, ?, ?)", (order.customer_id, order.customer, order.key)
-    )
+    if not like:
+        await lab.sql(
+            "INSERT INTO customers (id, name, link_key) VALUES (?, ?, ?)",
+            (order.customer_id, order.customer, order.key),
+        )
     await lab.sql(
         "INSERT INTO orders (id, customer_id, item, pieces) VALUES (?, ?, ?, ?)",
         (order.id, order.customer_id, order.item, order.pieces),
@@ -223,13 +225,13 @@ async def test_two_at_once(lab: Lab) -> None:
 
 
 @check(
-    "As many visitors at once as the pool has connections: all of them work at the same time, and all are served",
+    "As many visitors at once as the pool has connections, some with the same key: all work at the same time",
     points=3,
     needs=["two-at-once"],
     lesson="what-happens-when-everybody-has-one",
 )
 async def test_full_house(lab: Lab) -> None:
-    await _expect_full_house(lab, lab.random.randrange(5, 8))
+    await _expect_full_house(lab, lab.random.randrange(5, 8), with_one_key=2)
 
 
 @check(
@@ -246,7 +248,7 @@ async def test_crowd(lab: Lab) -> None:
     mark = len(lab.ledger)
     async with lab.gate():
         calls = [lab.send("GET", orders[place % len(orders)].path()) for place in range(CROWD)]
-        others = await _let_all_in(lab, limit)
+        await _let_all_in(lab, limit)
     if not await _all_over(lab, lambda ledger: _answers(ledger, mark) >= CROWD, CROWD, limit):
         state = lab.pool
         raise CheckFailed(
@@ -266,14 +268,19 @@ async def test_crowd(lab: Lab) -> None:
             error=lab.request_error(answer.request),
         )
         _expect_order(answer, orders[place % len(orders)])
-    await asyncio.gather(*others)
+    await lab.turn()  # whatever came before it is served by now, also those whom `_let_all_in` sent
     await _expect_all_free(lab, size, f"{CROWD} visitors", "one-name-for-all")
 
 
-async def _expect_full_house(lab: Lab, size: int) -> None:
-    """Fail the check unless `size` visitors share a pool of that size, each with a connection from the start."""
+async def _expect_full_house(lab: Lab, size: int, *, with_one_key: int = 1) -> None:
+    """Fail the check unless `size` visitors share a pool of that size, each with a connection from the start.
+
+    Args:
+        with_one_key: how many of them look at different orders with the same key.
+    """
     await lab.start(pool_size=size)
-    orders = [await add_order(lab) for _ in range(size)]
+    orders = [await add_order(lab) for _ in range(size - with_one_key + 1)]
+    orders += [await add_order(lab, like=orders[0]) for _ in range(with_one_key - 1)]
     limit = await _pace(lab, orders[0])
     mark = len(lab.ledger)
 
@@ -282,20 +289,23 @@ async def _expect_full_house(lab: Lab, size: int) -> None:
 
     async with lab.gate():
         calls = [lab.send("GET", order.path()) for order in orders]
+        some = f", {with_one_key} of them with the same key," if with_one_key > 1 else ""
         # Every visitor has borrowed, and waits at the database, before the first goes on.
         together = await lab.until(
             lambda ledger: at_work(ledger) == size or bool(ledger.of("response", since=mark)), within=limit
         )
-        working, state = at_work(lab.ledger), lab.pool
+        working, state, lent = at_work(lab.ledger), lab.pool, len(lab.ledger.of("borrow", since=mark))
     ended = await _all_over(lab, lambda ledger: _answers(ledger, mark) >= size, size, limit)
     if not together or working < size:
         borrows = lab.ledger.of("borrow", since=mark)
         misconception = "holds-one-idle"
-        if state.borrowed < size:
+        if lent == state.borrowed == size and not state.waiting:
+            misconception = "waits-for-a-lock"  # each has what it needs, and nobody wants more
+        elif state.borrowed < size:
             misconception = "one-visitor-at-a-time" if len(borrows) >= size or not ended else "shared-connection"
         turned_away = [e for e in lab.ledger.of("response", since=mark) if e.status in (429, 503)]
         raise CheckFailed(
-            f"{size} visitors who come at once to a pool of {size} work at the same time, each on a connection.",
+            f"{size} visitors who come at once to a pool of {size}{some} work at the same time, each on a connection.",
             f"While the database held up every query, {working} of {size} visitors had sent one; "
             f"{state.borrowed} of {size} connections were borrowed and {state.free} free.",
             misconception="turns-visitors-away" if ended and turned_away else misconception,
@@ -388,21 +398,20 @@ async def _all_over(lab: Lab, over: Condition, visitors: int, pace: float = 0.0)
     return True
 
 
-async def _let_all_in(lab: Lab, limit: float) -> list[asyncio.Task[Answer]]:
-    """Wait until a crowd is in the app, those included that wait for a thread and not for a connection.
-
-    Returns the requests that were sent for that; an app that lends every request a connection answers them late.
-    """
-    others = []
+async def _let_all_in(lab: Lab, limit: float) -> None:
+    """Wait until a crowd is in the app, those included that wait for a thread and not for a connection."""
+    here = asyncio.create_task(
+        lab.until(lambda ledger: ledger.state.borrowed + ledger.state.waiting >= CROWD, within=2 * limit)
+    )
     for _ in range(2):
-
-        def all_in(ledger: Ledger, mark: int = len(lab.ledger)) -> bool:
-            return ledger.state.borrowed + ledger.state.waiting >= CROWD or bool(ledger.of("response", since=mark))
-
-        # Who comes last and wants no connection is answered when the others have come as far as they can.
-        others.append(lab.send("GET", f"/{new_key(lab)}"))
-        await lab.until(all_in, within=limit)
-    return others
+        # Who comes last and wants no connection is answered when the others have come as far as they can; an app that
+        # lends every request a connection answers late.
+        last = asyncio.create_task(lab.turn())
+        await asyncio.wait((here, last), timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        last.cancel()
+        await asyncio.wait((last,))
+    here.cancel()
+    await asyncio.wait((here,))
 
 
 async def _pace(lab: Lab, order: Order) -> float:

@@ -1,9 +1,8 @@
-# misconception: holds-the-first
-# caught by: pool-of-one
-# fails too: one-at-a-time, two-at-once, crowd
-# mistake: 17
+# misconception: waits-for-a-lock
+# caught by: full-house
 """A small shop: a customer looks at an order with the link from a mail. Run it with `uvicorn app:app`."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,25 +43,27 @@ class Customer:
     name: str
 
 
-async def get_customer(key: str) -> AsyncIterator[Customer]:
-    """Find out whose key it is."""
-    async with pool.connection() as connection:
-        rows = list(await connection.execute_fetchall(CUSTOMER, (key,)))
-        if not rows:
-            raise HTTPException(401, "this key is not known")
-        yield Customer(*rows[0])
+locks: dict[str, asyncio.Lock] = {}
 
 
-async def get_connection() -> AsyncIterator[PooledConnection]:
-    """Lend a connection to a route."""
-    async with pool.connection() as connection:
+async def get_connection(key: str) -> AsyncIterator[PooledConnection]:
+    """Lend the request's one connection, to each customer once at a time."""
+    async with pool.connection() as connection, locks.setdefault(key, asyncio.Lock()):
         yield connection
+
+
+async def get_customer(key: str, connection: Annotated[PooledConnection, Depends(get_connection)]) -> Customer:
+    """Find out whose key it is."""
+    rows = list(await connection.execute_fetchall(CUSTOMER, (key,)))
+    if not rows:
+        raise HTTPException(401, "this key is not known")
+    return Customer(*rows[0])
 
 
 @app.get("/orders/{order_id}")
 async def read_order(
     order_id: int,
-    customer: Annotated[Customer, Depends(get_customer, scope="function")],
+    customer: Annotated[Customer, Depends(get_customer)],
     connection: Annotated[PooledConnection, Depends(get_connection)],
 ) -> Any:
     """Show an order to the customer whose order it is."""
