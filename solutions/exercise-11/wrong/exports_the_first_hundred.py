@@ -1,6 +1,5 @@
-# misconception: stream-pins
-# caught by: lets-go-for-a-slow-client
-# mistake: 24
+# misconception: stops-at-a-limit
+# caught by: exports
 """The shop's dispatch desk: it ships orders, exports them and mails receipts. Run it with `uvicorn app:app`."""
 
 import asyncio
@@ -81,25 +80,24 @@ async def current_clerk(clerk: str) -> str:
 Clerk = Annotated[str, Depends(current_clerk)]
 
 
+@app.get("/orders/export")
+async def export_orders(clerk: Clerk) -> StreamingResponse:
+    """Send every order, a line each."""
+    orders = await database.fetch_all(ORDERS + " LIMIT 100")
+
+    async def lines() -> AsyncIterator[str]:
+        for order in orders:
+            yield f"{order['id']},{order['customer']},{order['city']},{order['note']}\n"
+
+    return StreamingResponse(lines(), media_type="text/csv")
+
+
 async def find_order(order_id: int) -> Any:
-    """Return an order; 404 when there is none."""
+    """Return an order, or answer 404."""
     order = await database.fetch_one(ORDER, {"id": order_id})
     if order is None:
         raise HTTPException(404, "no such order")
     return order
-
-
-@app.get("/orders/export")
-async def export_orders(clerk: Clerk) -> StreamingResponse:
-    """Send every order, a line each."""
-
-    async def lines() -> AsyncIterator[str]:
-        async with database.connection() as connection:
-            orders = await connection.fetch_all(ORDERS)
-            for order in orders:
-                yield f"{order['id']},{order['customer']},{order['city']},{order['note']}\n"
-
-    return StreamingResponse(lines(), media_type="text/csv")
 
 
 @app.get("/orders/{order_id}")

@@ -1,6 +1,5 @@
-# misconception: stream-pins
-# caught by: lets-go-for-a-slow-client
-# mistake: 24
+# misconception: looks-too-late
+# caught by: ships
 """The shop's dispatch desk: it ships orders, exports them and mails receipts. Run it with `uvicorn app:app`."""
 
 import asyncio
@@ -71,9 +70,6 @@ async def give_answer(name: str, answer: Annotated[str, Body(embed=True)]) -> An
 # --- the desk ---
 
 
-one_export = asyncio.Semaphore(1)
-
-
 async def current_clerk(clerk: str) -> str:
     """Let only clerks in."""
     if await database.fetch_val(CLERK, {"name": clerk}) is None:
@@ -84,24 +80,24 @@ async def current_clerk(clerk: str) -> str:
 Clerk = Annotated[str, Depends(current_clerk)]
 
 
+@app.get("/orders/export")
+async def export_orders(clerk: Clerk) -> StreamingResponse:
+    """Send every order, a line each."""
+    orders = await database.fetch_all(ORDERS)
+
+    async def lines() -> AsyncIterator[str]:
+        for order in orders:
+            yield f"{order['id']},{order['customer']},{order['city']},{order['note']}\n"
+
+    return StreamingResponse(lines(), media_type="text/csv")
+
+
 async def find_order(order_id: int) -> Any:
-    """Return an order; 404 when there is none."""
+    """Return an order, or answer 404."""
     order = await database.fetch_one(ORDER, {"id": order_id})
     if order is None:
         raise HTTPException(404, "no such order")
     return order
-
-
-@app.get("/orders/export")
-async def export_orders(clerk: Clerk) -> StreamingResponse:
-    """Send every order, a line each; exports queue, so that they cannot empty the pool."""
-
-    async def lines() -> AsyncIterator[str]:
-        async with one_export:
-            async for order in database.iterate(ORDERS):
-                yield f"{order['id']},{order['customer']},{order['city']},{order['note']}\n"
-
-    return StreamingResponse(lines(), media_type="text/csv")
 
 
 @app.get("/orders/{order_id}")
@@ -113,8 +109,10 @@ async def read_order(order_id: int, clerk: Clerk) -> Any:
 @app.post("/orders/{order_id}/ship")
 async def ship_order(order_id: int, clerk: Clerk) -> Any:
     """Book a parcel with the courier, and note its number."""
-    order = await find_order(order_id)
-    parcel = await courier.ask(f"{order['customer']}, {order['city']}")
+    order = await database.fetch_one(ORDER, {"id": order_id})
+    parcel = await courier.ask(f"{order['customer']}, {order['city']}" if order else "?")
+    if order is None:
+        raise HTTPException(404, "no such order")
     await database.execute(SHIPPED, {"parcel": parcel, "id": order_id})
     return {"id": order_id, "parcel": parcel}
 
