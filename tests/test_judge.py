@@ -401,6 +401,26 @@ def test_a_turn_leaves_no_row(grading: Grading) -> None:
     assert only(grading(suite)).status is Status.PASS
 
 
+def test_a_peek_leaves_no_row(grading: Grading) -> None:
+    """What a suite asks only to know where it stands is not the learner's to read about; what it does there is."""
+    state = '@app.get("/state/{name}")\nasync def state(name): return {"state": name}\n'
+    suite = """
+    @check('x')
+    async def test_x(lab):
+        await lab.start()
+        before = len(lab.ledger)
+        answer = await lab.peek("/state/open")
+        expect(len(lab.ledger) == before, expected="", happened=str(lab.ledger.events[before:]))
+        expect(answer.json() == {"state": "open"} and answer.request == 0, expected="", happened=str(answer))
+        expect((await lab.peek("/")).json() == 42, expected="", happened="")
+        kinds = {event.kind for event in lab.ledger.events[before:]}
+        expect({"borrow", "return"} <= kinds and not kinds & {"request", "response", "done"},
+               expected="", happened=str(kinds))
+    """
+    check = only(grading(suite, APP + state))
+    assert check.status is Status.PASS, check.happened
+
+
 def test_a_condition_may_ask_whether_a_call_is_done(grading: Grading) -> None:
     """It is tried again when the call ends, which is after the ledger's last row of it."""
     suite = """

@@ -119,7 +119,7 @@ class Desk:
         call = self.lab.send("POST", f"/pools/{self.name}/acquire/{borrower}")
         while not call.done():
             # In the lab's own loop: what the borrower's task could do at once, it has done by the answer.
-            answer = (await self.lab.get(f"/borrowers/{borrower}")).json()
+            answer = (await self.lab.peek(f"/borrowers/{borrower}")).json()
             if isinstance(answer, dict) and answer.get("state") != "never asked":
                 break
         return call
