@@ -1,6 +1,5 @@
 # misconception: nobody-waits
 # caught by: back-before-it-is-over
-"""A small shop with customer cards: look at an item, or reserve some pieces. Run it with `uvicorn app:app`."""
 
 import asyncio
 import sqlite3
@@ -14,6 +13,7 @@ from fastapi.responses import JSONResponse
 from poolkit.sqlite_pool import PooledConnection, SQLitePool
 
 pool = SQLitePool("shop.db", min_size=4)
+returning: set[asyncio.Task[None]] = set()  # a task that nobody refers to may vanish
 
 ITEM = "SELECT id, name, price_cents, stock FROM items WHERE id = :id"
 CUSTOMER = "SELECT card, name, percent FROM customers WHERE card = :card"
@@ -37,16 +37,14 @@ async def database_trouble(request: Request, error: sqlite3.Error) -> JSONRespon
     return JSONResponse({"detail": "the database has a problem"}, 503)
 
 
-returning: set[asyncio.Task[None]] = set()
-
-
 async def get_connection() -> AsyncIterator[PooledConnection]:
     """Lend a connection for the length of a request."""
     connection = await pool.acquire()
     try:
         yield connection
     finally:
-        returning.add(asyncio.create_task(pool.release(connection)))
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.05, lambda: returning.add(asyncio.create_task(pool.release(connection))))
 
 
 Lent = Annotated[PooledConnection, Depends(get_connection)]
