@@ -213,6 +213,28 @@ async def test_stops_when_the_second_pool_fails(lab: Lab) -> None:
     await _expect_no_start_without(lab, SIZE + 1)
 
 
+@check(
+    "When the second pool cannot be opened, the first one is closed again",
+    points=2,
+    needs=["closes-both-when-storing-fails", "stops-when-the-second-pool-fails"],
+    lesson="what-if-the-second-one-does-not-open",
+)
+async def test_closes_what_was_opened(lab: Lab) -> None:
+    await _fail_to_start(lab, SIZE + 1)
+    # In a process that has ended nothing is open; so what counts is what was closed before.
+    await lab.until(lambda _: not any(_left_open(lab).values()), within=SETTLES)
+    left = _left_open(lab)
+    refused = first(lab.ledger.of("refused"))
+    expect(
+        not any(left.values()),
+        expected="A startup that fails at the second pool closes the first one before it gives up.",
+        happened=f"Connection {SIZE + 1} was refused at startup, and after the startup had failed, {_told_left(left)}.",
+        misconception="half-open",
+        at=refused,
+        error=lab.startup_error,
+    )
+
+
 # --- visiting, starting, stopping ---
 
 
@@ -254,8 +276,8 @@ def _closes_in_vain(lab: Lab, asked: int) -> bool:
     return any(_file(lab, event) in closing for event in lab.held())
 
 
-async def _expect_no_start_without(lab: Lab, connection: int) -> None:
-    """Fail the check when the app becomes ready though a connection was refused, unless it got another one."""
+async def _fail_to_start(lab: Lab, connection: int) -> None:
+    """Refuse a connection at startup, and wait until the app has given up or is ready all the same."""
     lab.faults.refuse_connection(connection)
     starting = asyncio.create_task(lab.try_start(pool_size=SIZE))
     try:
@@ -264,6 +286,11 @@ async def _expect_no_start_without(lab: Lab, connection: int) -> None:
         await lab.until(lambda ledger: bool(ledger.of("ready", "exited")), within=GIVES_UP)
     finally:
         starting.cancel()
+
+
+async def _expect_no_start_without(lab: Lab, connection: int) -> None:
+    """Fail the check when the app becomes ready though a connection was refused, unless it got another one."""
+    await _fail_to_start(lab, connection)
     refused = first(lab.ledger.of("refused"))
     ready = first(lab.ledger.of("ready"))
     full = ready is None or all(_free(lab, name, ready.seq) >= SIZE for name in (SHOP, ARCHIVE))

@@ -30,7 +30,11 @@ async def store_views() -> None:
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     """Open both pools, and close both."""
     await database.connect()
-    await archive.connect()
+    try:
+        await archive.connect()
+    except BaseException:
+        await database.disconnect()
+        raise
     yield {"archive": archive, "database": database}
     try:
         await store_views()

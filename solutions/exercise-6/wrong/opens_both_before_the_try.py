@@ -1,9 +1,11 @@
-# misconception: no-state
-# caught by: reports-answer
+# misconception: half-open
+# caught by: closes-what-was-opened
+# mistake: 12
 """A shop that counts views, with reports mounted in it. Run it with `uvicorn app:app`."""
 
 from collections import Counter
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from databases import Database
@@ -26,25 +28,23 @@ async def store_views() -> None:
         await database.execute(STORE, {"item_id": item_id, "number": number})
 
 
-app = FastAPI()
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    """Open both pools, and close both whatever happens while the app runs."""
+    await database.connect()
+    await archive.connect()
+    try:
+        yield {"archive": archive}
+        await store_views()
+    finally:
+        await archive.disconnect()
+        await database.disconnect()
+
+
+app = FastAPI(lifespan=lifespan)
 reports = FastAPI(title="Reports")
 reports.include_router(router)
 app.mount("/reports", reports)
-stack = AsyncExitStack()
-
-
-@app.on_event("startup")
-async def open_pools() -> None:
-    """Open both pools, and make them known to the routes."""
-    app.state.database = await stack.enter_async_context(database)
-    app.state.archive = reports.state.archive = await stack.enter_async_context(archive)
-    stack.push_async_callback(store_views)
-
-
-@app.on_event("shutdown")
-async def close_pools() -> None:
-    """Undo all of it."""
-    await stack.aclose()
 
 
 @app.get("/items/{item_id}")
