@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +20,11 @@ from poolkit.text import count
 ROOM = 1_000_000
 """The capacity of a shelf that never fills up."""
 
-GATHERED = 1.0
-"""Seconds after which transfers that do not come together at the database are taken to go one by one."""
+TURNS = 10
+"""Round trips through the app after which transfers that have not come together are taken to go one by one."""
+
+TURN = 0.05
+"""Seconds that each of them waits at most for that."""
 
 STUCK = 0.5
 """Seconds after which a transfer that is alone and gets no connection, or no lock, is taken to wait for ever."""
@@ -310,6 +314,21 @@ async def _post(lab: Lab, order: dict[str, Any]) -> Answer:
     return await call
 
 
+async def _turns(lab: Lab, there: Callable[[Ledger], bool]) -> None:
+    """Wait for a condition for as long as it takes some requests to go through the app.
+
+    What was sent to the app before them has had its turn by then, on a busy machine too.
+    """
+    for _ in range(TURNS):
+        if await lab.until(there, within=TURN):
+            return
+        try:
+            async with asyncio.timeout(STUCK):
+                await lab.turn()
+        except TimeoutError:
+            return
+
+
 async def _pieces(lab: Lab, shelves: Shelves) -> tuple[int, int]:
     """Read, past the app, how many pieces the two shelves have; -1 for a shelf that is gone."""
     rows = await lab.sql("SELECT warehouse, pieces FROM stock WHERE item = ?", (shelves.item,))
@@ -349,6 +368,8 @@ async def _lock_is_free(lab: Lab) -> bool:
         await lab.sql("BEGIN IMMEDIATE")
         await lab.sql("COMMIT")
     except CheckFailed:
+        with contextlib.suppress(CheckFailed):  # there is nothing to undo when it was the first that was refused
+            await lab.sql("ROLLBACK")
         return False
     finally:
         await lab.sql("PRAGMA busy_timeout = 2000")
@@ -478,12 +499,12 @@ async def _expect_both_count(lab: Lab, shelves: Shelves, *, back: bool) -> None:
     mark = len(lab.ledger)
     async with lab.gate("update"):
         calls = [lab.send("POST", "/transfers", body=body) for body in (shelves.order(one), order)]
-        await lab.until(
+        await _turns(
+            lab,
             lambda ledger: (
                 len({event.connection for event in _attempts(ledger, mark)}) > 1
                 or bool(ledger.of("response", since=mark))
             ),
-            within=GATHERED,
         )
     answers = await asyncio.gather(*calls)
     for answer in answers:
