@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -382,6 +383,42 @@ async def test_unfinished_report_is_unseen(lab: Lab) -> None:
         at=held,
     )
     _expect_body(await lab.get(day.report_path), f"GET {day.report_path}", day.report)
+    await _expect_one_moment(lab, await add_day(lab))
+
+
+@check(
+    "Who writes at the same time as others waits for them, and is not refused",
+    points=2,
+    needs=["visitors-side-by-side", "gives-everything-back"],
+    lesson="what-if-two-want-to-write",
+)
+async def test_writers_wait(lab: Lab) -> None:
+    await lab.start()
+    days = (await add_day(lab), await add_day(lab))
+    mark = len(lab.ledger)
+    # Whoever has read by now and holds that moment keeps the other one from its commit: one of them must fail.
+    async with lab.gate("into reports"):
+        calls = [Call(lab, "POST", day.report_path) for day in days]
+        await _turns(
+            lab,
+            lambda ledger: (
+                len({event.connection for event in _write_attempts(ledger, mark)}) > 1
+                or any(call.over(ledger) for call in calls)
+            ),
+        )
+    await _expect_written(lab, calls, days, mark, "When two reports were written at the same moment")
+    day = await add_day(lab)
+    order = new_order(lab, (await add_day(lab)).name)
+    mark = len(lab.ledger)
+    async with lab.gate("into reports"):
+        writer = Call(lab, "POST", day.report_path)
+        await lab.until(lambda ledger: writer.over(ledger) or bool(_inserts(ledger, "reports", mark)))
+        buyer = Call(lab, "POST", "/orders", vars(order))
+        # Then it is stored, or has the write lock, or waits for it; unless it waits in the app for its turn.
+        if await _turns(lab, lambda ledger: bool(_asks(ledger, "orders", order.customer))):
+            await _turns(lab, buyer.answered, times=3)
+    await _expect_written(lab, [writer], [day], mark, "When an order came while a report was written")
+    await _expect_stored(lab, await buyer.answer(), order)
 
 
 @check(
@@ -471,14 +508,16 @@ async def test_pool_of_one(lab: Lab) -> None:
 async def _turns(lab: Lab, there: Callable[[Ledger], bool], times: int = TURNS) -> bool:
     """Wait for a condition for as long as it takes some requests to go through the app; tell whether it came true.
 
-    Those requests go to pages that do not exist. What was sent to the app before them has had its turn by then, on
-    a busy machine too; on a shared connection nothing of it shows in the ledger before the statement in front is done.
+    What was sent to the app before them has had its turn by then, on a busy machine too; on a shared connection
+    nothing of it shows in the ledger before the statement in front is done.
     """
     for _ in range(times):
         if await lab.until(there, within=TURN):
             return True
-        passing = Call(lab, "GET", f"/nothing-{lab.random.randbytes(4).hex()}")
-        if not await lab.until(passing.over, within=STUCK):
+        try:
+            async with asyncio.timeout(STUCK):
+                await lab.turn()
+        except TimeoutError:
             break
     return there(lab.ledger)
 
@@ -526,6 +565,12 @@ def _inserts(ledger: Ledger, table: str, since: int = 0) -> list[Event]:
     """The statements that write rows into a table."""
     into = re.compile(rf"\binto\s+\W?{table}\b", re.IGNORECASE)
     return [event for event in ledger.of("statement", since=since) if into.search(event.detail)]
+
+
+def _write_attempts(ledger: Ledger, since: int) -> list[Event]:
+    """The statements that write rows, or ask for the right to."""
+    write = re.compile(r"\W*(insert|begin\s+(immediate|exclusive))\b", re.IGNORECASE)
+    return [event for event in ledger.of("statement", since=since) if write.match(event.detail)]
 
 
 def _transaction(lab: Lab, inside: Event) -> tuple[Event | None, Event | None]:
@@ -621,6 +666,50 @@ def _expect_one_transaction(lab: Lab, mark: int) -> None:
         misconception="outside-the-transaction",
         at=line,
     )
+
+
+async def _expect_one_moment(lab: Lab, day: Day) -> None:
+    """Fail the check when a reader puts a report together from before and after the moment at which it was written."""
+    mark = len(lab.ledger)
+    async with lab.gate("from reports"):
+        reader = Call(lab, "GET", day.report_path)
+        await lab.until(lambda ledger: reader.over(ledger) or bool(_asks(ledger, "from reports", day.name)))
+        await lab.turn()  # what it asks for beside that is asked by now
+        writer = Call(lab, "POST", day.report_path)
+        await _turns(lab, writer.over)
+    seen, written = await reader.answer(), await writer.answer()
+    lines = [e for e in lab.ledger.of("statement", since=mark) if "from report_lines" in e.detail.casefold()]
+    expect(
+        seen.status == 404 or (seen.status == 200 and _holds(seen, day.report)),
+        expected="Who asks for a report while it is being written gets 404, or the whole report.",
+        happened=(
+            f"While a reader was between two queries, the report was stored, {count(len(day.lines), 'line')} in all. "
+            f"{reader} answered {seen.status} with {told(seen)}."
+        ),
+        misconception="two-moments" if seen.status == 200 else None,
+        at=first(lines),
+        error=lab.request_error(seen.request),
+    )
+    _expect_status(lab, written, writer.line, 201)
+
+
+async def _expect_written(lab: Lab, calls: Sequence[Call], days: Sequence[Day], mark: int, when: str) -> None:
+    """Fail the check unless all of these reports are stored."""
+    answers = [await call.answer() for call in calls]
+    locked = next((event for event in lab.ledger.of("error", since=mark) if "locked" in event.detail), None)
+    for call, answer, day in zip(calls, answers, days, strict=True):
+        error, rows = lab.request_error(answer.request), await _rows(lab, day)
+        expect(
+            answer.status == 201 and rows == (1, len(day.lines)),
+            expected=f"{call} waits until it may write, and answers 201 once the report is stored.",
+            happened=(
+                f"{when}, {call} answered {answer.status}"
+                + (f": the route raised {error}." if error else f", and {_counted(rows)} of that day were stored.")
+            ),
+            misconception="reads-then-writes" if locked else None,
+            at=locked,
+            error=error,
+        )
 
 
 def _expect_all_free(lab: Lab, size: int, when: str) -> None:

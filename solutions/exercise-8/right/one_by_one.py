@@ -75,12 +75,14 @@ async def show_dashboard(day: str) -> Any:
 @app.post("/days/{day}/report", status_code=201)
 async def write_report(day: str) -> Any:
     """Close a day: write its report, with a line for each item that was ordered. All of it, or nothing."""
-    async with database.connection() as connection, connection.transaction():
+    async with database.connection() as connection:
         visits = await connection.fetch_val(VISITS, {"day": day})
-        await connection.execute(NEW_REPORT, {"day": day, "visits": visits})
-        items = await connection.fetch_all(ITEMS, {"day": day})
-        for row in items:
-            await write_line(connection, day, row["item"])
+        async with connection.transaction():
+            await connection.execute(NEW_REPORT, {"day": day, "visits": visits})
+            # From here on nobody else writes, so what is read now is what the report is about.
+            items = await connection.fetch_all(ITEMS, {"day": day})
+            for row in items:
+                await write_line(connection, day, row["item"])
     return {"day": day, "lines": len(items)}
 
 

@@ -64,10 +64,12 @@ class Store:
         numbers = await asyncio.gather(*(database.fetch_val(query, {"day": day}) for query in queries.values()))
         return dict(zip(queries, numbers, strict=True))
 
-    @database.transaction()
     async def close_day(self, day: str) -> int:
         """Write the report of a day and return how many lines it has."""
-        visits = await database.fetch_val(VISITS, {"day": day})
+        return await self._write(day, await database.fetch_val(VISITS, {"day": day}))
+
+    @database.transaction()
+    async def _write(self, day: str, visits: int) -> int:
         await database.execute(NEW_REPORT, {"day": day, "visits": visits})
         items = await database.fetch_all(ITEMS, {"day": day})
         for row in items:

@@ -89,8 +89,8 @@ async def show_dashboard(day: str) -> Any:
 @app.post("/days/{day}/report", status_code=201)
 async def write_report(day: str) -> Any:
     """Close a day: write its report, with a line for each item that was ordered. All of it, or nothing."""
+    visits = await database.fetch_val(VISITS, {"day": day})
     async with database.connection() as connection, connection.transaction():
-        visits = await connection.fetch_val(VISITS, {"day": day})
         await connection.execute(NEW_REPORT, {"day": day, "visits": visits})
         items = await connection.fetch_all(ITEMS, {"day": day})
         for row in items:

@@ -1,16 +1,13 @@
-# misconception: shared-connection
-# caught by: visitors-side-by-side
-# fails too: gives-everything-back, unfinished-report-is-unseen, orders-survive
-# mistake: 36
+# right: a transaction that finds the database locked is tried again from its start; reading in a transaction too
 """A shop's back office: orders come in, a dashboard counts them, a report closes the day. Run: `uvicorn app:app`."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from databases import Database
-from databases.core import Connection
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
@@ -47,8 +44,6 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Fill the pool at startup, empty it at shutdown."""
     await database.connect()
     yield
-    if _connection is not None:
-        await _connection.__aexit__(None, None, None)
     await database.disconnect()
 
 
@@ -61,61 +56,62 @@ async def does_not_add_up(request: Request, error: sqlite3.IntegrityError) -> JS
     return JSONResponse({"detail": f"refused: {error}"}, 409)
 
 
-_connection: Connection | None = None
-
-
-async def get_connection() -> Connection:
-    """Return the app's connection; borrow it when it is needed for the first time."""
-    global _connection
-    if _connection is None:
-        _connection = await database.connection().__aenter__()
-    return _connection
-
-
 @app.post("/orders", status_code=201)
 async def take_order(order: Order) -> Any:
     """Store an order."""
-    connection = await get_connection()
-    return {"id": await connection.execute(NEW_ORDER, order.model_dump())}
+    return {"id": await database.execute(NEW_ORDER, order.model_dump())}
 
 
 @app.get("/days/{day}")
 async def show_dashboard(day: str) -> Any:
     """Count the orders, the money and the visits of a day."""
-    connection = await get_connection()
-    orders = await connection.fetch_val(ORDERS, {"day": day})
-    cents = await connection.fetch_val(CENTS, {"day": day})
-    visits = await connection.fetch_val(VISITS, {"day": day})
+    orders, cents, visits = await asyncio.gather(
+        database.fetch_val(ORDERS, {"day": day}),
+        database.fetch_val(CENTS, {"day": day}),
+        database.fetch_val(VISITS, {"day": day}),
+    )
     return {"day": day, "orders": orders, "cents": cents, "visits": visits}
 
 
 @app.post("/days/{day}/report", status_code=201)
 async def write_report(day: str) -> Any:
     """Close a day: write its report, with a line for each item that was ordered. All of it, or nothing."""
-    connection = await get_connection()
-    async with connection.transaction():
-        visits = await connection.fetch_val(VISITS, {"day": day})
-        await connection.execute(NEW_REPORT, {"day": day, "visits": visits})
-        items = await connection.fetch_all(ITEMS, {"day": day})
+    for wait in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0):
+        try:
+            return {"day": day, "lines": await close_day(day)}
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+        # Others write. What was read is let go, and read anew in the next attempt.
+        await asyncio.sleep(wait)
+    raise HTTPException(503, "the database is busy")
+
+
+async def close_day(day: str) -> int:
+    """Write the report of a day and return how many lines it has."""
+    async with database.transaction():
+        visits = await database.fetch_val(VISITS, {"day": day})
+        await database.execute(NEW_REPORT, {"day": day, "visits": visits})
+        items = await database.fetch_all(ITEMS, {"day": day})
         for row in items:
-            await write_line(connection, day, row["item"])
-    return {"day": day, "lines": len(items)}
+            await write_line(day, row["item"])
+    return len(items)
 
 
-async def write_line(connection: Connection, day: str, item: str) -> None:
+async def write_line(day: str, item: str) -> None:
     """Write one line of a report."""
-    pieces = await connection.fetch_val(PIECES, {"day": day, "item": item})
-    await connection.execute(NEW_LINE, {"day": day, "item": item, "pieces": pieces})
+    pieces = await database.fetch_val(PIECES, {"day": day, "item": item})
+    await database.execute(NEW_LINE, {"day": day, "item": item, "pieces": pieces})
 
 
 @app.get("/days/{day}/report")
 async def read_report(day: str) -> Any:
     """Show the report of a day."""
-    connection = await get_connection()
-    report = await connection.fetch_one(REPORT, {"day": day})
+    async with database.transaction():
+        lines = await database.fetch_all(LINES, {"day": day})
+        report = await database.fetch_one(REPORT, {"day": day})
     if report is None:
         raise HTTPException(404, "no report yet")
-    lines = await connection.fetch_all(LINES, {"day": day})
     return {
         "day": day,
         "visits": report["visits"],
