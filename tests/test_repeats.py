@@ -8,14 +8,14 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from test_course import COURSE, SOLUTIONS
+from test_course import COURSE, SOLUTIONS, misfits
 
 from poolkit.course import Course
 from poolkit.judge.host import Host
 from poolkit.judge.runner import grade
 from poolkit.judge.submission import locate
 
-REPEATS = int(os.environ.get("POOLKIT_REPEATS", "2"))
+REPEATS = int(os.environ.get("POOLKIT_REPEATS", "1"))
 
 
 @pytest.fixture
@@ -28,17 +28,16 @@ def busy_machine() -> Iterator[None]:
         load.wait()
 
 
-@pytest.mark.slow  # grades every file of the course several times
+@pytest.mark.slow  # grades every file of the course, on a machine that is busy with something else
 @pytest.mark.usefixtures("busy_machine")
 @pytest.mark.parametrize("name", COURSE.ids)
 def test_no_verdict_changes_under_load(course: Course, host: Host, name: str) -> None:
-    """Stub, right and wrong files come out the same in each of POOLKIT_REPEATS runs, whatever the seed."""
+    """In each of POOLKIT_REPEATS runs, whatever the seed, every file comes out as it does in test_course."""
     exercise = course.exercise(name)
-    paths = [solution.path for solution in SOLUTIONS if solution.exercise == name]
-    seen: dict[str, set[tuple[object, ...]]] = {}
+    changed: list[str] = []
     for seed in range(REPEATS):
-        for path in paths:
-            report = grade(host, exercise, locate(path, exercise.file_name), seed=seed)
-            verdict = tuple((check.id, check.status.value, check.misconception) for check in report.checks)
-            seen.setdefault(str(path), set()).add((report.status.value, *verdict))
-    assert {name: verdicts for name, verdicts in seen.items() if len(verdicts) > 1} == {}
+        for solution in SOLUTIONS:
+            if solution.exercise == name:
+                report = grade(host, exercise, locate(solution.path, exercise.file_name), seed=seed)
+                changed += (f"{solution.name}, seed {seed}: {misfit}" for misfit in misfits(exercise, solution, report))
+    assert changed == []
