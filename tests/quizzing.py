@@ -129,6 +129,7 @@ class Terminal:
 
     def __init__(self, *arguments: str, cwd: Path, environment: dict[str, str]) -> None:
         self.shown = ""
+        self._place = 0
         variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
         variables |= {"TERM": "xterm-256color"} | environment
         for name in ("COLUMNS", "LINES"):
@@ -147,13 +148,15 @@ class Terminal:
         os.close(slave)
 
     def until(self, text: str, deadline_s: float = 30.0) -> str:
-        """Read until a text is shown; return what was shown since the last call."""
-        begin, end = len(self.shown), time.monotonic() + deadline_s
+        """Read until a text is shown after what the last call waited for; return what was shown since then."""
+        begin, end = self._place, time.monotonic() + deadline_s
         while text not in self.shown[begin:]:
             assert time.monotonic() < end, f"{text!r} was not shown: {self.shown}"
             if not self._read():
                 break
         assert text in self.shown[begin:], f"{text!r} was not shown: {self.shown}"
+        # What came in the same breath is left for the next call.
+        self._place = self.shown.index(text, begin) + len(text)
         return self.shown[begin:]
 
     def type(self, keys: str) -> None:

@@ -130,7 +130,6 @@ def _too_few(course: Course) -> None:
             _unknown_misconception,
             [
                 "wrong/one_too_many.py: the misconception 'off-by-two' is not in exercise.yaml; add it there",
-                "exercise.yaml: no wrong file shows the misconception 'off-by-one'; write one, or remove it",
             ],
         ),
         (_too_few, ["solutions/limit-1/right: 0 files; write at least 1"]),
@@ -220,6 +219,7 @@ def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Proof:
         (0, "wrong/one_too_many.py: does not fail lets-in-after-a-minute"),
         (0, "wrong/one_too_many.py: fails refuses-the-fourth too; name it after `# fails too:`, or mend the check"),
         (0, "check refuses-the-fourth: no wrong file is there to fail it; write one, or drop the check"),
+        (1, "exercise.yaml: no run shows the misconception 'one-for-all'; show it, or remove it"),
         (1, "stub: passes; there is nothing left to do in it"),
         (
             1,

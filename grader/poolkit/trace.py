@@ -39,7 +39,9 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
+    """The rows of a ledger that make one step, and the step's name."""
+
     event: str
     events: tuple[Event, ...]
 
@@ -48,7 +50,7 @@ def build(exercise: str, path: str, events: Sequence[Event], note: str = "") -> 
     """Make the steps of a run from its ledger; requests must have been sent one after the other."""
     steps: list[Step] = []
     lent: list[int] = []
-    for number, part in enumerate(_parts(events), 1):
+    for number, part in enumerate(parts(events), 1):
         for event in part.events:
             _follow(lent, event)
         steps.append(
@@ -65,36 +67,36 @@ def build(exercise: str, path: str, events: Sequence[Event], note: str = "") -> 
     return Trace(exercise, path, tuple(steps), tuple(borrowed_at), note)
 
 
-def _parts(events: Sequence[Event]) -> Iterator[_Part]:
-    """Cut a ledger at the app's own events: start, ready, each request, shutdown."""
+def parts(events: Sequence[Event]) -> Iterator[Part]:
+    """Cut a ledger into steps at the app's own events: start, ready, each request, shutdown."""
     cuts = [i for i, event in enumerate(events) if event.kind in ("startup", "request", "shutdown")]
     if not cuts:
         return
-    yield _Part("App starts", tuple(events[: cuts[0] + 1]))
+    yield Part("App starts", tuple(events[: cuts[0] + 1]))
     for begin, end in zip(cuts, [*cuts[1:], len(events)], strict=True):
         part = tuple(events[begin:end])
         match part[0].kind:
             case "startup":
                 if len(part) > 1:
-                    yield _Part("Startup", part[1:])
+                    yield Part("Startup", part[1:])
             case "request":
                 yield from _request_parts(part)
             case _:
-                yield _Part("Shutdown", part)
+                yield Part("Shutdown", part)
 
 
-def _request_parts(part: tuple[Event, ...]) -> Iterator[_Part]:
+def _request_parts(part: tuple[Event, ...]) -> Iterator[Part]:
     name = f"Request {part[0].request}"
     used = [i for i, event in enumerate(part) if event.kind in ("statement", "commit", "rollback")]
     if not used:
-        yield _Part(f"{name} arrives", part[:1])
+        yield Part(f"{name} arrives", part[:1])
         if len(part) > 1:
-            yield _Part(f"{name} ends", part[1:])
+            yield Part(f"{name} ends", part[1:])
         return
-    yield _Part(f"{name} arrives", part[: used[0]])
-    yield _Part(f"{name} queries", part[used[0] : used[-1] + 1])
+    yield Part(f"{name} arrives", part[: used[0]])
+    yield Part(f"{name} queries", part[used[0] : used[-1] + 1])
     if len(part) > used[-1] + 1:
-        yield _Part(f"{name} ends", part[used[-1] + 1 :])
+        yield Part(f"{name} ends", part[used[-1] + 1 :])
 
 
 def _follow(lent: list[int], event: Event) -> None:
@@ -136,7 +138,7 @@ def _numbers(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
-def _result(part: _Part) -> str:
+def _result(part: Part) -> str:
     first, last = part.events[0], part.events[-1]
     response = next((event for event in part.events if event.kind == "response"), None)
     state = last.state

@@ -35,12 +35,9 @@ def exercise_problems(course: Course, exercise: Exercise, found: Sequence[Soluti
     for kind, wanted in ((Kind.RIGHT, least.right), (Kind.WRONG, least.wrong)):
         if kinds.count(kind) < wanted:
             yield f"solutions/{exercise.id}/{kind}: {kinds.count(kind)} files; write at least {wanted}"
-    named = {solution.misconception for solution in found}
     for solution in found:
         if solution.kind is Kind.WRONG and solution.misconception not in about.misconceptions:
             yield f"{solution.name}: the misconception {solution.misconception!r} is not in exercise.yaml; add it there"
-    for name in about.misconceptions.keys() - named:
-        yield f"exercise.yaml: no wrong file shows the misconception {name!r}; write one, or remove it"
     yield from _stray(exercise)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from poolkit import lesson, yamlfile
@@ -13,6 +13,8 @@ from poolkit.author.runs import grade_all
 from poolkit.author.solutions import Kind, Solution, solutions
 from poolkit.course import Course, Exercise
 from poolkit.errors import CourseFault
+from poolkit.quiz import prove
+from poolkit.quiz.prove import QuizProof
 from poolkit.report import CheckReport, Report, Status
 
 ACCURACY_WANTED = 0.95
@@ -28,7 +30,7 @@ class ExerciseProof:
     wrong: int = 0
     checks: tuple[str, ...] = ()
     own: frozenset[str] = frozenset()
-    """The checks that some wrong file is there to fail."""
+    """The checks that a wrong file is there to be caught by."""
     confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often a misconception of a header, the first, was reported as another, or as itself."""
     seconds: float = 0.0
@@ -38,13 +40,17 @@ class ExerciseProof:
 
 @dataclass(frozen=True)
 class Proof:
-    """A whole course's proof. `covered` and `excused` are numbers of the course's list of mistakes."""
+    """A whole course's proof. `covered` and `excused` are numbers of the course's list of mistakes.
+
+    `quizzes` is None when only some exercises were proved.
+    """
 
     exercises: tuple[ExerciseProof, ...]
     mistakes: int
     covered: frozenset[int]
     excused: frozenset[int]
     problems: tuple[str, ...]
+    quizzes: QuizProof | None = None
 
     @property
     def confusion(self) -> Counter[tuple[str, str]]:
@@ -60,7 +66,8 @@ class Proof:
     @property
     def holds(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.problems and not any(each.problems for each in self.exercises)
+        quizzes = self.quizzes.problems if self.quizzes else ()
+        return not self.problems and not quizzes and not any(each.problems for each in self.exercises)
 
 
 def verify(
@@ -122,11 +129,21 @@ def _whole(course: Course, proofs: list[ExerciseProof], found: list[Solution], *
                 f"mistake {number}, {listed[number]}: no wrong file shows it; write one, or say in "
                 "solutions/NOT_COVERED.md why it cannot be graded"
             )
-    proof = Proof(tuple(proofs), len(listed), frozenset(covered & listed.keys()), frozenset(excused), tuple(problems))
+    quizzes = _quizzes(course) if all_of_it else None
+    known = frozenset(covered & listed.keys())
+    proof = Proof(tuple(proofs), len(listed), known, frozenset(excused), tuple(problems), quizzes)
     if proof.accuracy < ACCURACY_WANTED:
         problems.append(f"the right misconception was named for {proof.accuracy:.1%}; {ACCURACY_WANTED:.0%} is wanted")
-        proof = Proof(proof.exercises, proof.mistakes, proof.covered, proof.excused, tuple(problems))
+        proof = replace(proof, problems=tuple(problems))
     return proof
+
+
+def _quizzes(course: Course) -> QuizProof:
+    try:
+        return prove.prove(course)
+    except CourseFault as fault:
+        # Of an exercise whose misconceptions quizzes name; it may be one that was not looked at.
+        return QuizProof(problems=(str(fault),))
 
 
 def _judge(
@@ -145,8 +162,13 @@ def _judge(
         if solution.kind is Kind.WRONG and solution.fails and report.status is Status.FAIL:
             named = next((check.misconception for check in report.checks if check.id == solution.fails[0]), None)
             proof.confusion[solution.misconception, named or "none"] += 1
+    shown = {check.misconception for _, report in results for check in report.checks}
+    for name in exercise.about.misconceptions:
+        if name not in shown:
+            proof.problems.append(f"exercise.yaml: no run shows the misconception {name!r}; show it, or remove it")
+    failed = {name for solution in wrong for name in solution.fails}
     for check in checks:
-        if check.id not in proof.own:
+        if check.id not in failed:
             proof.problems.append(f"check {check.id}: no wrong file is there to fail it; write one, or drop the check")
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from poolkit.author.verify import Proof
+    from poolkit.quiz.prove import QuizProof
 
 
 @click.group(name="author", context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,25 +29,52 @@ def author_command() -> None:
 @_target.course_option
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True, metavar="N", help="Of every run.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Runs at once; one for each core by default.")
+@click.option("--quizzes", "only_quizzes", is_flag=True, help="Prove the quizzes, and leave the exercises out.")
 @click.option("--confusion", is_flag=True, help="Print how often each misconception was named, right ones included.")
 @click.pass_context
 def verify_command(
-    ctx: click.Context, exercises: tuple[str, ...], course: Course, seed: int, jobs: int | None, confusion: bool
+    ctx: click.Context,
+    exercises: tuple[str, ...],
+    course: Course,
+    seed: int,
+    jobs: int | None,
+    only_quizzes: bool,
+    confusion: bool,
 ) -> None:
     """Prove exercises, or the whole course.
 
     Every stub fails the check that it is meant to fail, every right file earns full marks, every wrong file fails
     exactly the checks that its header names, every check is failed by a wrong file, and every link leads somewhere.
+    Of the whole course the quizzes too: every key that a run can prove is what the run says.
 
     Ends with 0 when all of it holds, 1 when something does not.
     """
+    if only_quizzes:
+        from poolkit.quiz.prove import prove
+
+        quizzes = prove(course)
+        _show_quizzes(quizzes)
+        ctx.exit(1 if quizzes.problems else 0)
     names = [course.exercise(name).id for name in exercises]
     from poolkit.author.verify import verify
 
     with _progress() as progress:
         proof = verify(course, names, seed=seed, workers=jobs, progress=progress)
     _show(proof, confusion=confusion)
+    if proof.quizzes is not None and (proof.quizzes.quizzes or proof.quizzes.problems):
+        _show_quizzes(proof.quizzes)
     ctx.exit(0 if proof.holds else 1)
+
+
+@author_command.command(name="record")
+@click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
+@_target.course_option
+def record_command(scenarios: tuple[str, ...], course: Course) -> None:
+    """Run the scenarios of quizzes, and write the recordings that are not what their runs give."""
+    from poolkit.quiz.rehearse import record
+
+    for path in record(course, scenarios):
+        click.echo(path)
 
 
 @author_command.command(name="new")
@@ -120,6 +148,18 @@ def _totals(proof: Proof) -> str:
     problems = sum(len(e.problems) for e in each) + len(proof.problems)
     lines.append(f"{count(problems, 'thing')} to mend." if problems else "Everything holds.")
     return "\n".join(lines)
+
+
+def _show_quizzes(proof: QuizProof) -> None:
+    for problem in proof.problems:
+        click.echo(plain(problem, 600))
+    for doubt in proof.doubts:
+        click.echo(f"warning: {plain(doubt, 400)}")
+    click.echo(
+        f"{proof.quizzes} quizzes, {count(proof.questions, 'question')}; {count(len(proof.proved), 'key')} proved by "
+        f"{count(proof.scenarios, 'run')}; {count(len(proof.doubts), 'warning')}, "
+        f"{count(len(proof.problems), 'thing')} to mend."
+    )
 
 
 __all__ = ["author_command"]

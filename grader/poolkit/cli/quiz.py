@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from poolkit.quiz.session import Taken
 
 _FORMATS = ("json", "junit", "text")
+_EXPORTS = ("anki", "gift", "moodle", "qti12", "qti21")
+_IMPORTS = ("gift", "moodle")
 _file = click.Path(path_type=Path)
 
 
@@ -129,24 +132,41 @@ def score_quiz(ctx: click.Context, name: str, answers: Path, key: Path | None, s
     ctx.exit(result.exit_code)
 
 
-@quiz_command.command(name="export")
+@quiz_command.command(name="export", short_help="Write a quiz for learners, or for another program.")
 @click.argument("name")
-@click.option("--for", "audience", type=click.Choice(["learner"]), required=True, help="Without the key.")
+@click.option("--for", "audience", type=click.Choice(["learner"]), help="A copy without the key.")
+@click.option("--format", "style", type=click.Choice(_EXPORTS), help="The quiz and its key, for another program.")
 @click.option("--output", type=_file, metavar="FILE", help="Write it there instead of printing it.")
 @_target.course_option
-def export_quiz(name: str, audience: str, output: Path | None, course: Course) -> None:
-    """Write a quiz's copy for learners, which holds no key."""
-    from poolkit.quiz import learner, load
-    from poolkit.workspace import write_atomically
+def export_quiz(name: str, audience: str | None, style: str | None, output: Path | None, course: Course) -> None:
+    """Write a quiz's copy for learners, which holds no key, or the quiz in the format of another program.
 
-    text = learner.learners_copy(load.load(load.find(course, name), course))
-    if output is None:
-        click.echo(text, nl=False)
+    The formats are Anki's packages, Moodle's GIFT and XML, QTI 1.2 as Canvas takes it, and QTI 2.1. What a format
+    has no place for is told on stderr.
+    """
+    from poolkit.quiz import export, learner, load
+
+    if (audience is None) == (style is None):
+        raise UsageFault("give either --for learner or --format, one of the two")
+    quiz = load.load(load.find(course, name), course)
+    if style is None:
+        _deliver(learner.learners_copy(quiz), output)
         return
-    try:
-        write_atomically(output, text)
-    except OSError as error:
-        raise QuizFault(f"{output}: cannot be written ({error.strerror}); choose another place") from None
+    _deliver(export.render(style, quiz), output)
+    _warn(export.warnings(style, quiz))
+
+
+@quiz_command.command(name="import", short_help="Make a quiz of questions from Moodle.")
+@click.argument("file", type=_file)
+@click.option("--format", "style", type=click.Choice(_IMPORTS), help="When the file does not tell.")
+@click.option("--output", type=_file, metavar="FILE", help="Write it there, its name the quiz's id.")
+def import_quiz(file: Path, style: str | None, output: Path | None) -> None:
+    """Make a quiz of a file of questions, GIFT or Moodle XML. What a quiz cannot hold is told on stderr."""
+    from poolkit.quiz import imports
+
+    found = imports.read(file, style, imports.quiz_id_of(output) if output else None)
+    _deliver(found.text, output)
+    _warn(found.warnings)
 
 
 @quiz_command.command(name="schema")
@@ -155,6 +175,29 @@ def print_schema() -> None:
     from poolkit.quiz.model import schema
 
     click.echo(json.dumps(schema(), indent=2))
+
+
+def _deliver(content: str | bytes, output: Path | None) -> None:
+    """Print what was made, or write it to a file."""
+    from poolkit.workspace import write_atomically
+
+    if output is None:
+        if isinstance(content, bytes) and sys.stdout.isatty():
+            raise UsageFault("this format is no text; give it a place with --output FILE")
+        click.echo(content, nl=False)
+        return
+    try:
+        if isinstance(content, str):
+            write_atomically(output, content)
+        else:
+            output.write_bytes(content)
+    except OSError as error:
+        raise QuizFault(f"{output}: cannot be written ({error.strerror}); choose another place") from None
+
+
+def _warn(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(f"poolkit: {plain(line)}", err=True)
 
 
 def _show_taken(taken: Taken, name: str, screen: Screen, *, full: bool) -> None:

@@ -42,7 +42,8 @@ class _Results:
         """Take in a file that cannot be collected."""
         if report.failed:
             lines = report.longreprtext.strip().splitlines()
-            self.failed.setdefault("the file itself", lines[-1][:300] if lines else "it cannot be read")
+            told = lines[-1].removeprefix("E").strip()[:300] if lines else "it cannot be read"
+            self.failed.setdefault("the file itself", told)
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         """Take in what Python warned of, such as a coroutine that nobody awaited."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from poolkit.quiz import expression
 
 VERSION = 1
 
@@ -38,6 +40,8 @@ CreditField = Annotated[Credit, Field(strict=False)]
 Id = Annotated[str, Field(pattern=QUESTION_ID, max_length=80)]
 ChoiceId = Annotated[str, Field(pattern=CHOICE_ID, max_length=40)]
 Prose = Annotated[str, Field(min_length=1, max_length=4000)]
+Verify = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(expression.checked)]
+"""What a recorded run has to say; `poolkit.quiz.prove` asks it."""
 
 
 class Code(Strict):
@@ -57,7 +61,10 @@ class TraceStep(Strict):
 
 
 class Choice(Strict):
-    """One choice; `pin` keeps it first or last when choices are shuffled."""
+    """One choice; `pin` keeps it first or last when choices are shuffled.
+
+    `verify` is true of the run when the choice is right, and false when it is wrong.
+    """
 
     id: ChoiceId
     text: str = Field(max_length=1000)
@@ -65,6 +72,7 @@ class Choice(Strict):
     feedback: str = Field("", max_length=2000)
     misconception: str | None = None
     pin: Literal["first", "last"] | None = None
+    verify: Verify | None = None
 
 
 class Item(Strict):
@@ -95,7 +103,7 @@ class Question(Strict):
     tags: list[Annotated[str, Field(pattern=QUIZ_ID)]] = Field(default_factory=list)
     points: int = Field(1, ge=1, le=100)
     trace: TraceStep | None = None
-    verify: str | None = Field(None, min_length=1, max_length=500)
+    verify: Verify | None = None
 
 
 class Single(Question):

@@ -1,0 +1,29 @@
+"""Two pools are opened, and one of them is closed."""
+# schema: exercise-2
+# requests: GET /
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from poolkit.sqlite_pool import SQLitePool
+
+shop = SQLitePool("shop.db", min_size=4)
+archive = SQLitePool("archive.db", min_size=2)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    await shop.open()
+    await archive.open()
+    yield
+    await shop.close()
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/")
+async def welcome() -> str:
+    return "welcome"
