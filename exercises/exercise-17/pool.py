@@ -1,0 +1,22 @@
+"""A pool that keeps every promise of README.md. Run your tests against it with `pytest test_pool.py`.
+
+A run of `poolkit check` tests other pools in its place. To see whether a test of yours can fail, break this one:
+give it a `release` that does nothing, for instance.
+"""
+
+from poolkit.errors import PoolTimeout
+from poolkit.sqlite_pool import PooledConnection, SQLitePool
+
+
+class Pool(SQLitePool):
+    """The kit's own pool, with the settings of this exercise."""
+
+    def __init__(self, database: str, *, min_size: int = 2, max_size: int = 4, timeout: float = 30.0) -> None:
+        super().__init__(database, min_size=min_size, max_size=max_size, timeout=timeout)
+
+    async def acquire(self, timeout: float | None = None) -> PooledConnection:
+        """Lend a connection."""
+        try:
+            return await super().acquire(timeout)
+        except PoolTimeout as error:
+            raise TimeoutError(str(error)) from None
