@@ -85,6 +85,8 @@ def _explanation(report: Report, check: CheckReport) -> Iterator[str]:
     yield ""
     if check.lesson:
         yield from _field("Read", f"lesson.md#{check.lesson}")
+    if check.quiz:
+        yield from _field("Ask yourself", f"poolkit quiz take {check.quiz.partition('.')[0]}")
     yield from _field("Next", f"poolkit hint {report.exercise}")
 
 
