@@ -34,6 +34,9 @@ LONG = 600.0
 WINDOW = 0.35
 """Seconds of real time in which an app that does not wait for its jobs shows it by closing a connection."""
 
+GIVES_UP = 1.0
+"""Seconds of real time in which a closing that has given a job up begins with the pools."""
+
 DECIDES = 2.0
 """Seconds of real time for what has nothing left to wait for. Only a failing check waits for them all."""
 
@@ -135,7 +138,7 @@ async def test_takes_orders(lab: Lab) -> None:
 )
 async def test_closes_everything(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
-    await _booked(lab, [await _order(lab)])
+    await _do_a_job(lab)
     async with _stopping(lab):
         closed = await _all_closed(lab)
         moment = "When the shutdown was over" if _end(lab) else f"{DECIDES:g} s after the shutdown began"
@@ -182,9 +185,7 @@ async def test_jobs_finish(lab: Lab) -> None:
         )
         async with _stopping(lab) as asked:
             early = await _closes_early(lab, asked)
-    async with _waiting(lab):
-        await _all_closed(lab)
-    booked = await _booked(lab, customers, within=0.2)
+    booked = await _booked_in_the_end(lab, customers)
     failed = early is not None or len(booked) < len(customers)
     misconception = None
     if failed:
@@ -206,6 +207,38 @@ async def test_jobs_finish(lab: Lab) -> None:
         at=early or _end(lab),
     )
     await _expect_all_closed(lab, "the jobs were done")
+
+
+@check(
+    "When the jobs are done, the shutdown goes on without a wait",
+    points=2,
+    needs=["jobs-finish"],
+    lesson="how-long-is-long-enough",
+)
+async def test_no_wait_after_the_jobs(lab: Lab) -> None:
+    await lab.start(pool_size=SIZE)
+    mark = len(lab.ledger)
+    async with lab.gate("parcels"):
+        customers = [await _order(lab) for _ in range(2)]
+        await lab.until(lambda ledger: len(_copying(ledger.of("statement", since=mark))) == 2)
+        async with _stopping(lab) as asked:
+            await _closes_early(lab, asked)
+    booked = await _booked(lab, customers)
+    closed = await _all_closed(lab)
+    happened = f"{count(len(booked), 'job')} of 2 had booked, and {DECIDES:g} s later {_told_open(lab)}."
+    misconception = None
+    if not closed:
+        lab.advance(LONG)
+        misconception = "waits-after-the-jobs" if await _all_closed(lab, 0.5) else None
+        happened += f" {LONG:g} s later on the lab's clock they were closed." if misconception else ""
+    expect(
+        closed,
+        expected=f"Two jobs are done, so the shutdown closes all {2 * SIZE} connections without waiting any longer.",
+        happened=happened,
+        misconception=misconception,
+        at=first(lab.ledger.of("shutdown")),
+        error=lab.startup_error,
+    )
 
 
 @check(
@@ -248,6 +281,41 @@ async def test_gives_up(lab: Lab) -> None:
 
 
 @check(
+    "A job that was given up is cancelled and begins nothing more",
+    points=2,
+    needs=["gives-up"],
+    lesson="how-long-is-long-enough",
+)
+async def test_given_up_is_cancelled(lab: Lab) -> None:
+    await lab.start(pool_size=SIZE)
+    mark = len(lab.ledger)
+    async with lab.gate("parcels"):
+        await _order(lab)
+        await lab.until(lambda ledger: bool(_copying(ledger.of("statement", since=mark))))
+        async with _stopping(lab) as asked:
+            await _closes_early(lab, asked)
+            # A closing that waits for the cancelled job closes nothing before the job's statement has its answer.
+            # Whoever began the drain only after the clock was moved needs it moved again.
+            for _ in range(2):
+                if not lab.ledger.of("close", "lost", since=asked):
+                    lab.advance(EARLY + LATE)
+                    await lab.until(lambda ledger: bool(ledger.of("close", "lost", since=asked)), within=GIVES_UP)
+            answered = len(lab.ledger)
+    await lab.until(
+        lambda ledger: bool(_booking(ledger.of("statement", since=answered))) or not ledger.state.total, within=DECIDES
+    )
+    more = first(_booking(lab.ledger.of("statement", since=answered)))
+    expect(
+        more is None,
+        expected="A job whose ten seconds are over is cancelled: its statement may end, and no other follows.",
+        happened="The archive answered a job after its time was over, and the job borrowed again and wrote into the "
+        "shop, while the closing was at the pools.",
+        misconception="given-up-but-not-cancelled",
+        at=more,
+    )
+
+
+@check(
     "A job that fails takes no other job with it",
     points=2,
     needs=["jobs-finish"],
@@ -282,9 +350,7 @@ async def test_a_failing_job_harms_nobody(lab: Lab) -> None:
             copies.open()
             await lab.until(lambda ledger: bool(ledger.of("error", since=mark)), within=DECIDES)
             early = await _closes_early(lab, asked)
-    async with _waiting(lab):
-        await _all_closed(lab)
-    done = await _booked(lab, customers, number=2, within=0.2)
+    done = await _booked_in_the_end(lab, customers, number=2)
     expect(
         early is None and len(done) >= 2,
         expected="Of three jobs under way at the shutdown one fails; the other two finish, and then the pools close.",
@@ -313,9 +379,8 @@ async def test_signing_off_fails(lab: Lab) -> None:
         await lab.until(lambda ledger: bool(_copying(ledger.of("statement", since=mark))))
         async with _stopping(lab) as asked:
             early = await _closes_early(lab, asked)
-    async with _waiting(lab):
-        closed = await _all_closed(lab)
-    booked = await _booked(lab, [customer], within=0.2)
+    booked = await _booked_in_the_end(lab, [customer])
+    closed = await _all_closed(lab)
     expect(
         early is None and bool(booked),
         expected="The job under way at the shutdown finishes, also when `sign_off()` raises.",
@@ -367,7 +432,7 @@ async def test_process_ends(lab: Lab) -> None:
 )
 async def test_closes_when_cancelled(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
-    await _booked(lab, [await _order(lab)])
+    await _do_a_job(lab)
     lab.interrupt()
     closed = await _all_closed(lab)
     expect(
@@ -410,6 +475,43 @@ async def test_refuses_while_closing(lab: Lab) -> None:
         )
         lab.advance(EARLY + LATE)
         await _all_closed(lab)
+
+
+@check(
+    "A job that was given up does not go on when the courier answers after all",
+    needs=["gives-up", "closes-when-cancelled"],
+    lesson="what-does-a-cancelled-lifespan-run",
+)
+async def test_given_up_stays_so(lab: Lab) -> None:
+    await lab.start(pool_size=SIZE)
+    await _courier(lab, "silent")
+    customer = await _order(lab)
+    rows = await lab.sql("SELECT id FROM orders WHERE customer = ?", (customer,))
+    mark = len(lab.ledger)
+    # A visitor at the shop's database keeps that pool from closing while the courier comes back.
+    async with lab.gate("from orders"):
+        lab.send("GET", "/orders/" + str(rows[0][0] if rows else 1))
+        await lab.until(lambda ledger: bool(ledger.of("statement", since=mark)), within=DECIDES)
+        lab.interrupt()
+        await _courier(lab, "silent")  # answered after the interrupt has arrived
+        for _ in range(2):  # whoever began the drain only after the clock was moved needs it moved again
+            if not lab.ledger.of("close", "lost", since=mark):
+                lab.advance(EARLY + LATE)
+                await lab.until(lambda ledger: bool(ledger.of("close", "lost", since=mark)), within=GIVES_UP)
+        answered = len(lab.ledger)
+        await _courier(lab, "back")
+        await lab.turn()
+    await lab.until(
+        lambda ledger: bool(_copying(ledger.of("statement", since=answered))) or not ledger.state.total, within=DECIDES
+    )
+    more = first(_copying(lab.ledger.of("statement", since=answered)))
+    expect(
+        more is None,
+        expected="A job that waited for the courier when its ten seconds were over is cancelled, and sends nothing.",
+        happened="The pools were being closed, the courier answered, and the job borrowed and wrote into the archive.",
+        misconception="given-up-but-not-cancelled",
+        at=more,
+    )
 
 
 @check(
@@ -607,22 +709,6 @@ async def _connect(lab: Lab) -> asyncio.Task[None]:
 
 
 @asynccontextmanager
-async def _waiting(lab: Lab) -> AsyncIterator[None]:
-    """Spare a pool its wait for connections that do not come back: the clock goes on while the block runs."""
-
-    async def go_on() -> None:
-        while not await lab.until(lambda ledger: not ledger.state.total, within=0.3):
-            lab.advance(1.0)
-
-    going = asyncio.create_task(go_on())
-    try:
-        yield
-    finally:
-        going.cancel()
-        await asyncio.wait((going,))
-
-
-@asynccontextmanager
 async def _starting(lab: Lab) -> AsyncIterator[None]:
     """Start the app without waiting for it."""
     starting = asyncio.create_task(lab.try_start(pool_size=SIZE))
@@ -662,6 +748,11 @@ def _on(lab: Lab, event: Event, name: str) -> bool:
 def _copying(statements: Iterable[Event]) -> list[Event]:
     """Return the statements with which jobs write into the archive."""
     return [event for event in statements if "parcels" in event.detail.casefold()]
+
+
+def _booking(statements: Iterable[Event]) -> list[Event]:
+    """Return the statements of jobs: those with which they write into the archive, and then into the shop."""
+    return [event for event in statements if "parcel" in event.detail.casefold()]
 
 
 def _free(lab: Lab, name: str, until: int) -> int:
@@ -747,13 +838,30 @@ async def _booked(lab: Lab, customers: list[str], *, number: int | None = None, 
     end = asyncio.get_running_loop().time() + within
     while True:
         seen = len(lab.ledger)
+        over = lab.process.ended or _lifespan_over(lab)
         rows = await lab.sql(
             f"SELECT customer FROM orders WHERE customer IN ({marks}) AND parcel IS NOT NULL", customers
         )
         left = end - asyncio.get_running_loop().time()
-        if len(rows) >= (number or len(customers)) or left <= 0 or lab.process.ended:
+        if len(rows) >= (number or len(customers)) or left <= 0 or over:
             return [str(row[0]) for row in rows]
         await lab.until(lambda ledger, seen=seen: bool(ledger.of("return", "close", since=seen)), within=left)  # type: ignore[misc]
+
+
+async def _do_a_job(lab: Lab) -> None:
+    """Place an order, and wait until its job has nothing left to do."""
+    await _booked(lab, [await _order(lab)])
+    await lab.until(lambda ledger: not ledger.state.borrowed, within=DECIDES)
+    await lab.turn()  # the job ends a moment after its connection came back
+
+
+async def _booked_in_the_end(lab: Lab, customers: list[str], *, number: int | None = None) -> list[str]:
+    """Return the customers whose orders have a parcel at the closing's end, however long it waits."""
+    await _booked(lab, customers, number=number)
+    if not await _all_closed(lab, 0.5):
+        lab.advance(LONG)  # ends what the closing waits for, be it needed or not
+        await _all_closed(lab)
+    return await _booked(lab, customers, number=number, within=0.2)
 
 
 # --- finding out why ---

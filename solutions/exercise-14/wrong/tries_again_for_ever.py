@@ -77,7 +77,7 @@ async def book_surely(order_id: int, customer: str) -> None:
             return
         except BaseException as error:
             print(f"order {order_id} has no parcel yet: {error!r}")
-            pause = 0.5
+            pause = 30.0
 
 
 async def finish_jobs() -> None:
