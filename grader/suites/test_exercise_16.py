@@ -93,9 +93,9 @@ async def test_a_worker_starts(lab: Lab) -> None:
     lesson="who-divides-the-connections",
 )
 async def test_fits_the_limit(lab: Lab) -> None:
-    workers = lab.random.choice((2, 3))
-    # A multiple of the workers: there, both to round up and to forget the operator take one too many.
-    plan = Plan(workers, workers * lab.random.choice((2, 3)))
+    # A multiple of the workers: there, both to round up and to forget the operator take one too many. What is left over
+    # is half a connection or more for each, and a half beside an odd number, as Python rounds a half to the even one.
+    plan = lab.random.choice((Plan(2, 4), Plan(2, 8), Plan(3, 6), Plan(3, 9)))
     lab.faults.max_connections = plan.limit
     item = await add_item(lab)
     started: list[Lab] = []
@@ -166,7 +166,7 @@ async def test_uses_its_share(lab: Lab) -> None:
     lesson="who-divides-the-connections",
 )
 async def test_refuses_to_start(lab: Lab) -> None:
-    workers = lab.random.choice((2, 3, 4))
+    workers = lab.random.choice((3, 4))  # more than half a connection for each, for those who do not round down
     for plan in (Plan(workers, workers), Plan(workers + 5, lab.random.choice((3, 4)))):
         try:
             worker = await lab.worker(**_environment(plan))
@@ -624,8 +624,9 @@ async def _expect_room(lab: Lab, plan: Plan, when: str, at_startup: Sequence[int
     )
 
 
-PROBE = Plan(3, 50)
-"""A plan whose share is 16: rounded up it is 17, and without the operator it is 16 too; all of it is 50."""
+PROBE = Plan(5, 49)
+"""A plan whose share is 9.6 before it is rounded down: rounded up, or to the nearest, it is 10; without the operator it
+is 9 too; all of it is 49."""
 
 
 async def _size_of_probe(lab: Lab) -> int:
