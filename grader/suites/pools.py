@@ -7,7 +7,8 @@ statement with this run's own number arrives on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,3 +191,17 @@ class Desk:
 def connections(number: int) -> str:
     """Return `1 connection`, `2 connections`."""
     return count(number, "connection")
+
+
+@asynccontextmanager
+async def held_openings(lab: Lab) -> AsyncIterator[None]:
+    """Let no connection come open until the block ends; the app must have no transaction open.
+
+    A new connection reads the file, whose lock is ours. It waits for as long as its own `timeout` says, which is 5
+    seconds of real time where a pool does not set it; after that it is refused.
+    """
+    await lab.sql("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        await lab.sql("ROLLBACK")

@@ -6,7 +6,7 @@ import asyncio
 import builtins
 from collections.abc import Callable, Iterable
 
-from pools import Desk, Told, connections, told
+from pools import Desk, Told, connections, held_openings, told
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
@@ -21,6 +21,9 @@ VAIN, VAIN_S = 40, 0.4
 
 STEP, STEPS = 0.05, 40
 """Seconds by which the app's clock moves at a round trip, and how often: for a pool that looks again now and then."""
+
+LATE = 1.5
+"""Seconds within which an opening goes on that was held; the database looks now and then whether it may."""
 
 MAX_TRIPS = 1000
 """For an app that never comes to rest."""
@@ -296,7 +299,7 @@ async def test_a_return_wakes_a_waiter(lab: Lab) -> None:
 @check(
     "However many come at once, max_size is never passed, and all are served",
     points=2,
-    needs=["grows", "a-return-wakes-a-waiter"],
+    needs=["lends-only-what-is-free", "grows", "a-return-wakes-a-waiter"],
     lesson="why-are-there-two-sizes",
 )
 async def test_serves_a_crowd(lab: Lab) -> None:
@@ -406,6 +409,14 @@ async def test_times_out(lab: Lab) -> None:
         expected="A wait that is over ends with TimeoutError, or a subclass of it.",
         happened=f"`acquire` raised {answer}." if answer.error else "`acquire` returned without a connection.",
         misconception="another-error",
+    )
+    await desk.release("ann")
+    await _gets(
+        desk,
+        "cleo",
+        expected="Who gave up takes no connection along: what comes back later is lent to the next who asks.",
+        after="ben's time was over and ann had returned the only connection",
+        waits="lost-to-who-gave-up",
     )
 
 
@@ -538,7 +549,7 @@ async def test_replaces_a_closed_one(lab: Lab) -> None:
 @check(
     "A borrower who waits gets a new connection in place of a closed one",
     points=2,
-    needs=["replaces-a-closed-one", "a-return-wakes-a-waiter"],
+    needs=["replaces-a-closed-one", "serves-a-crowd", "first-come-first-served"],
     lesson="what-does-a-return-do",
 )
 async def test_a_waiter_gets_the_replacement(lab: Lab) -> None:
@@ -554,6 +565,47 @@ async def test_a_waiter_gets_the_replacement(lab: Lab) -> None:
         after="the only connection was closed and then returned",
         waits="forgets-the-waiter",
         dead="lends-the-closed",
+    )
+    await desk.release("ben")
+    await _expect_its_place_is_kept(lab)
+
+
+async def _expect_its_place_is_kept(lab: Lab) -> None:
+    """Fail the check when somebody else is lent another while a closed connection is being replaced."""
+    desk = Desk(lab, "slow")
+    before = desk.open_connections
+    await desk.begin(min_size=1, max_size=1)
+    await _gets(desk, "fay", expected="A pool of 1 lends a connection.")
+    calls = {"gus": await desk.queue("gus")}
+    await _closes_it(desk, "fay")
+    mark = len(lab.ledger)
+    async with held_openings(lab):
+        returning = lab.send("POST", f"/pools/{desk.name}/release/fay")
+        await _comes(lab, lambda: False, QUIET, QUIET_S)
+        calls["hal"] = await desk.queue("hal")
+    await lab.until(lambda ledger: bool(ledger.of("open", "refused", since=mark)), within=LATE)
+    await _comes(lab, lambda: returning.done() and calls["gus"].done())
+    await _comes(lab, calls["hal"].done, QUIET, QUIET_S)
+    if lab.ledger.of("refused", since=mark):
+        return  # a pool that has its connections give up sooner than we let go
+    most = desk.most_open(mark)
+    highest = most.state.total - before if most else 0
+    served = [name for name, call in calls.items() if call.done() and told(call.result()).ok]
+    expect(
+        highest <= 1 and served != ["gus", "hal"],
+        expected="With max_size=1 one connection is open at most, also while a closed one is being replaced.",
+        happened=(
+            f"While a connection was opened for gus, who waited, in place of a closed one, hal came. "
+            f"Then {_are_open(highest)}, and lent to {' and '.join(served) or 'nobody'}."
+        ),
+        misconception="counts-too-late",
+        at=most,
+    )
+    expect(
+        served == ["gus"],
+        expected="Who waits longest gets the connection that is opened in place of a closed one.",
+        happened=f"gus waited, and hal came later. Served: {' and '.join(served) or 'nobody'}.",
+        misconception="free-for-all" if served else "forgets-the-waiter",
     )
 
 
