@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from pools import SOON, Desk, connections, told
+from pools import SOON, Desk, connections, held_openings, told
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
@@ -17,6 +17,9 @@ QUIET = 0.3
 
 A_MOMENT = 0.2
 """Seconds of real time for what a pool does by itself when the clock was moved."""
+
+MANY = 200_000
+"""Objects that are made in one go, after which Python looks for those that nobody has."""
 
 Call = asyncio.Task[Answer]
 
@@ -555,6 +558,91 @@ async def test_bounds_the_check(lab: Lab) -> None:
         expected=f"In the end no more than {size} are open: what hung is used again, or closed.",
         happened=f"{story}. Later, {_are_open(now)}.",
         misconception="forgets-without-closing",
+    )
+    await _expect_one_bound(lab)
+
+
+async def _expect_one_bound(lab: Lab) -> None:
+    """Fail the check when the wait in line and the check afterwards may take `timeout` each."""
+    timeout = lab.random.randint(80, 100)
+    desk = Desk(lab, "line")
+    await desk.begin(min_size=1, max_size=1, timeout=float(timeout))
+    got = await desk.acquire("cleo")
+    expect(got.ok, expected="A pool of 1 lends its connection.", happened=f"`acquire` raised {got}.")
+    await desk.query("cleo", f"SELECT * FROM nowhere_{lab.random.randrange(1000, 10_000)}")
+    call = await desk.queue("dan")
+    lab.advance(timeout * 0.75)
+    mark = len(lab.ledger)
+    async with lab.gate():
+        returning = lab.send("POST", f"/pools/{desk.name}/release/cleo")
+        await _ends(returning, within=A_MOMENT)
+        for _ in range(6):
+            await _ends(call, within=A_MOMENT)
+            if call.done():
+                break
+            lab.advance(timeout / 8)
+        await _ends(call, within=A_MOMENT)
+        in_time = call.done()
+        asked = lab.ledger.of("statement", since=mark)
+    expect(
+        in_time,
+        expected=f"With timeout={timeout}, the wait in line and the check together take {timeout} seconds at most.",
+        happened=(
+            f"dan had waited in line for {timeout * 0.75:g} seconds when the connection came back, and the database "
+            f"did not answer the check. After {timeout * 1.5:g} seconds `acquire` had not ended."
+        ),
+        misconception="limits-add-up",
+        at=_first(asked),
+    )
+
+
+@check(
+    "`acquire` ends within `timeout`, also when an opening hangs, and what opens late is used or closed",
+    needs=["bounds-the-check"],
+    points=3,
+    lesson="what-if-the-cure-fails-too",
+)
+async def test_bounds_the_opening(lab: Lab) -> None:
+    timeout = lab.random.randint(40, 60)
+    desk = Desk(lab)
+    await desk.begin(min_size=1, max_size=2, timeout=float(timeout))
+    first = await _tries(desk, "first")
+    expect(first.ok, expected="A pool lends its connection.", happened=f"{first}.")
+    mark = len(lab.ledger)
+    async with held_openings(lab):
+        call = await desk.queue("ann")
+        await _ends_in_time(lab, call, timeout=timeout)
+        in_time = call.done()
+    expect(
+        in_time,
+        expected=f"With timeout={timeout}, `acquire` lends or raises within {timeout} seconds, whatever hangs.",
+        happened=f"A new connection was needed, and did not come. After {2 * timeout} seconds `acquire` had not ended.",
+        misconception="check-without-a-bound",
+    )
+    await lab.until(lambda ledger: bool(ledger.of("open", "refused", since=mark)), within=SOON)
+    story = f"An opening took longer than timeout={timeout}, and `acquire` {_outcome(call)}"
+    if told(call.result()).ok:
+        await desk.release("ann")
+    await desk.release("first")
+    after = await _together(desk, 2, "b")
+    expected = "When connections can be opened again, the pool lends max_size=2 at the same time, as before."
+    _expect_no_waiting(after, expected, story)
+    expect(
+        len({each.connection for each in after if each.ok}) == 2,
+        expected=expected,
+        happened=f"{story}. Later, {_listed(after)}.",
+    )
+    if desk.open_connections > 2:
+        # What nobody has, Python closes, but where it is part of a ring of objects only now and then.
+        await lab.request("POST", "/pools/none", body={"many": [[]] * MANY})
+    await lab.until(lambda ledger: ledger.state.total <= 2, within=A_MOMENT)
+    now = desk.open_connections
+    expect(
+        now <= 2,
+        expected="A connection that comes open after its borrower's time is over is lent later, or closed.",
+        happened=f"{story}. The connection came open afterwards, nobody was lent it, and {_are_open(now)} in the end.",
+        misconception="opened-for-nobody",
+        at=next(reversed(lab.ledger.of("open")), None),
     )
 
 

@@ -1,6 +1,6 @@
 # misconception: loses-the-place
 # caught by: a-refused-connect-frees-its-place
-# fails too: waits-for-a-database-that-is-down
+# fails too: waits-for-a-database-that-is-down, bounds-the-opening
 """A pool of connections to one SQLite database: a condition guards a list and a counter."""
 
 import asyncio

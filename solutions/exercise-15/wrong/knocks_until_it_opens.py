@@ -1,5 +1,6 @@
 # misconception: knocks-for-ever
 # caught by: waits-for-a-database-that-is-down
+# fails too: bounds-the-opening
 """A pool of connections to one SQLite database that outlives a restart of the database."""
 
 import asyncio
