@@ -13,7 +13,12 @@ SIZE = 16
 """So many connections that a startup which does not wait for them cannot be done with them by chance."""
 
 
-@check("Importing the file opens no connection", points=2, lesson="why-not-connect-while-the-file-is-imported")
+@check(
+    "Importing the file opens no connection",
+    points=2,
+    lesson="why-not-connect-while-the-file-is-imported",
+    quiz="pool-startup.import",
+)
 async def test_import_opens_nothing(lab: Lab) -> None:
     # The lab is told to leave without ever starting the app. What the import has set going shows before the
     # process ends, so there is nothing to sleep for.
@@ -33,6 +38,7 @@ async def test_import_opens_nothing(lab: Lab) -> None:
     "When the app is ready, every connection of the pool is open and free",
     points=4,
     lesson="what-happens-when-startup-does-not-wait",
+    quiz="pool-startup.when-ready",
 )
 async def test_starts_full(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -93,7 +99,12 @@ async def _why_not_full(lab: Lab, ready: Event) -> tuple[str, str]:
     return "never-opened", "The app was ready with no connection open, and none was opened later."
 
 
-@check("The app is not ready without its pool", needs=["starts-full"], lesson="what-happens-when-startup-does-not-wait")
+@check(
+    "The app is not ready without its pool",
+    needs=["starts-full"],
+    lesson="what-happens-when-startup-does-not-wait",
+    quiz="pool-startup.why-at-startup",
+)
 async def test_not_ready_without_its_pool(lab: Lab) -> None:
     lab.faults.refuse_connection(1)
     if not await lab.try_start(pool_size=SIZE):
@@ -113,6 +124,7 @@ async def test_not_ready_without_its_pool(lab: Lab) -> None:
     points=2,
     needs=["starts-full"],
     lesson="why-does-reuse-beat-opening-anew",
+    quiz="pool-startup.first-visitor",
 )
 async def test_serves_from_the_pool(lab: Lab) -> None:
     await lab.start()
@@ -150,6 +162,7 @@ async def test_serves_from_the_pool(lab: Lab) -> None:
     points=2,
     needs=["serves-from-the-pool"],
     lesson="why-does-reuse-beat-opening-anew",
+    quiz="pool-lifecycle.why-reuse",
 )
 async def test_one_pool(lab: Lab) -> None:
     size = lab.random.choice((1, 2, 3, 5))

@@ -85,7 +85,11 @@ def new_key(lab: Lab) -> str:
     return f"key-{lab.random.randbytes(8).hex()}"
 
 
-@check("The app has one pool, full and free before the first request", lesson="how-few-connections-are-enough")
+@check(
+    "The app has one pool, full and free before the first request",
+    lesson="how-few-connections-are-enough",
+    quiz="hold-and-wait.cures",
+)
 async def test_starts_with_one_pool(lab: Lab) -> None:
     size = 3
     await lab.start(pool_size=size)
@@ -104,6 +108,7 @@ async def test_starts_with_one_pool(lab: Lab) -> None:
     points=2,
     needs=["starts-with-one-pool"],
     lesson="how-few-connections-are-enough",
+    quiz="hold-and-wait.in-turn",
 )
 async def test_shows_the_order(lab: Lab) -> None:
     await lab.start(pool_size=4)
@@ -134,6 +139,7 @@ async def test_shows_the_order(lab: Lab) -> None:
     points=2,
     needs=["shows-the-order"],
     lesson="who-may-borrow-before-the-first-is-back",
+    quiz="yield-dependency.after-404",
 )
 async def test_refuses_strangers(lab: Lab) -> None:
     await lab.start(pool_size=4)
@@ -157,6 +163,7 @@ async def test_refuses_strangers(lab: Lab) -> None:
     points=3,
     needs=["shows-the-order"],
     lesson="who-may-borrow-before-the-first-is-back",
+    quiz="hold-and-wait.twice",
 )
 async def test_one_at_a_time(lab: Lab) -> None:
     size = lab.random.randrange(4, 7)
@@ -185,6 +192,7 @@ async def test_one_at_a_time(lab: Lab) -> None:
     points=3,
     needs=["shows-the-order"],
     lesson="how-few-connections-are-enough",
+    quiz="hold-and-wait.thrice",
 )
 async def test_pool_of_one(lab: Lab) -> None:
     await lab.start(pool_size=1)
@@ -219,6 +227,7 @@ async def test_pool_of_one(lab: Lab) -> None:
     points=3,
     needs=["shows-the-order"],
     lesson="what-happens-when-everybody-has-one",
+    quiz="hold-and-wait.lock",
 )
 async def test_two_at_once(lab: Lab) -> None:
     await _expect_full_house(lab, 2)
@@ -229,6 +238,7 @@ async def test_two_at_once(lab: Lab) -> None:
     points=3,
     needs=["two-at-once"],
     lesson="what-happens-when-everybody-has-one",
+    quiz="hold-and-wait.lock",
 )
 async def test_full_house(lab: Lab) -> None:
     await _expect_full_house(lab, lab.random.randrange(5, 8), with_one_key=2)
@@ -239,6 +249,7 @@ async def test_full_house(lab: Lab) -> None:
     points=3,
     needs=["shows-the-order"],
     lesson="what-happens-when-everybody-has-one",
+    quiz="hold-and-wait.cures",
 )
 async def test_crowd(lab: Lab) -> None:
     await lab.start()

@@ -98,7 +98,9 @@ async def furnish(lab: Lab, orders: int = 3, note: int = 8) -> Desk:
 
 
 @check(
-    "The pool is full and idle before the first request", lesson="what-does-a-connection-do-while-its-borrower-waits"
+    "The pool is full and idle before the first request",
+    lesson="what-does-a-connection-do-while-its-borrower-waits",
+    quiz="let-go-early.courier",
 )
 async def test_starts_full(lab: Lab) -> None:
     await lab.start()
@@ -109,6 +111,7 @@ async def test_starts_full(lab: Lab) -> None:
     "Every route asks the database who the clerk is, at each request",
     needs=["starts-full"],
     lesson="when-does-a-routes-connection-come-back",
+    quiz="let-go-early.pins",
 )
 async def test_asks_for_the_clerk(lab: Lab) -> None:
     await lab.start()
@@ -130,6 +133,7 @@ async def test_asks_for_the_clerk(lab: Lab) -> None:
     points=2,
     needs=["starts-full"],
     lesson="why-does-one-connection-serve-two-visitors-at-once",
+    quiz="let-go-early.ship",
 )
 async def test_ships(lab: Lab) -> None:
     await lab.start()
@@ -147,6 +151,7 @@ async def test_ships(lab: Lab) -> None:
     points=3,
     needs=["ships"],
     lesson="what-does-a-connection-do-while-its-borrower-waits",
+    quiz="let-go-early.courier",
 )
 async def test_lets_go_for_the_courier(lab: Lab) -> None:
     await lab.start()
@@ -165,6 +170,7 @@ async def test_lets_go_for_the_courier(lab: Lab) -> None:
     points=2,
     needs=["starts-full"],
     lesson="how-can-a-stream-or-a-background-task-use-the-database",
+    quiz="let-go-early.pins",
 )
 async def test_exports(lab: Lab) -> None:
     await lab.start()
@@ -181,6 +187,7 @@ async def test_exports(lab: Lab) -> None:
     points=3,
     needs=["exports"],
     lesson="how-can-a-stream-or-a-background-task-use-the-database",
+    quiz="let-go-early.pins",
 )
 async def test_lets_go_for_a_slow_client(lab: Lab) -> None:
     await lab.start()
@@ -197,6 +204,7 @@ async def test_lets_go_for_a_slow_client(lab: Lab) -> None:
     points=2,
     needs=["lets-go-for-a-slow-client"],
     lesson="when-does-a-routes-connection-come-back",
+    quiz="cancellation.finally",
 )
 async def test_returns_when_the_client_hangs_up(lab: Lab) -> None:
     await lab.start()
@@ -225,6 +233,7 @@ async def test_returns_when_the_client_hangs_up(lab: Lab) -> None:
     points=2,
     needs=["starts-full"],
     lesson="how-can-a-stream-or-a-background-task-use-the-database",
+    quiz="let-go-early.handed-over",
 )
 async def test_mails_the_receipt(lab: Lab) -> None:
     await lab.start()
@@ -244,6 +253,7 @@ async def test_mails_the_receipt(lab: Lab) -> None:
     points=3,
     needs=["mails-the-receipt"],
     lesson="when-does-a-routes-connection-come-back",
+    quiz="let-go-early.when-back",
 )
 async def test_lets_go_for_the_mailer(lab: Lab) -> None:
     await lab.start()
@@ -261,6 +271,7 @@ async def test_lets_go_for_the_mailer(lab: Lab) -> None:
     points=2,
     needs=["lets-go-for-the-courier", "lets-go-for-a-slow-client", "lets-go-for-the-mailer"],
     lesson="why-does-one-connection-serve-two-visitors-at-once",
+    quiz="let-go-early.pins",
 )
 async def test_pool_of_one(lab: Lab) -> None:
     await lab.start(pool_size=1)

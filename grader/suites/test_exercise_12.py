@@ -34,7 +34,7 @@ Call = asyncio.Task[Answer]
 # --- opening ---
 
 
-@check("`open` opens min_size connections", points=2, lesson="why-are-there-two-sizes")
+@check("`open` opens min_size connections", points=2, lesson="why-are-there-two-sizes", quiz="own-pool.grows")
 async def test_opens_min_size(lab: Lab) -> None:
     low = lab.random.randint(2, 4)
     high = low + lab.random.randint(1, 3)
@@ -61,7 +61,12 @@ async def test_opens_min_size(lab: Lab) -> None:
     )
 
 
-@check("Opening a pool that is open does nothing", needs=["opens-min-size"], lesson="why-are-there-two-sizes")
+@check(
+    "Opening a pool that is open does nothing",
+    needs=["opens-min-size"],
+    lesson="why-are-there-two-sizes",
+    quiz="own-pool.grows",
+)
 async def test_opens_once(lab: Lab) -> None:
     low = lab.random.randint(2, 3)
     desk = Desk(lab)
@@ -76,7 +81,7 @@ async def test_opens_once(lab: Lab) -> None:
     )
 
 
-@check("Sizes that make no sense are refused with ValueError", lesson="why-are-there-two-sizes")
+@check("Sizes that make no sense are refused with ValueError", lesson="why-are-there-two-sizes", quiz="own-pool.grows")
 async def test_refuses_wrong_sizes(lab: Lab) -> None:
     desk = Desk(lab)
     size = lab.random.randint(2, 5)
@@ -101,7 +106,11 @@ async def test_refuses_wrong_sizes(lab: Lab) -> None:
 
 
 @check(
-    "`acquire` lends a connection that is open", points=2, needs=["opens-min-size"], lesson="who-has-which-connection"
+    "`acquire` lends a connection that is open",
+    points=2,
+    needs=["opens-min-size"],
+    lesson="who-has-which-connection",
+    quiz="own-pool.grows",
 )
 async def test_lends_what_is_open(lab: Lab) -> None:
     low = lab.random.randint(1, 3)
@@ -135,6 +144,7 @@ async def test_lends_what_is_open(lab: Lab) -> None:
     points=2,
     needs=["lends-what-is-open"],
     lesson="who-has-which-connection",
+    quiz="own-pool.after-the-rush",
 )
 async def test_lends_it_again(lab: Lab) -> None:
     low = lab.random.randint(1, 2)
@@ -165,6 +175,7 @@ async def test_lends_it_again(lab: Lab) -> None:
     points=2,
     needs=["lends-it-again"],
     lesson="who-has-which-connection",
+    quiz="own-pool.grows",
 )
 async def test_lends_different_ones(lab: Lab) -> None:
     size = lab.random.randint(3, 4)
@@ -183,6 +194,7 @@ async def test_lends_different_ones(lab: Lab) -> None:
     points=2,
     needs=["lends-different-ones"],
     lesson="who-has-which-connection",
+    quiz="testing-pools.returns",
 )
 async def test_lends_only_what_is_free(lab: Lab) -> None:
     desk, holding = await _all_lent(lab, "b0", "b1", "b2")
@@ -216,6 +228,7 @@ async def test_lends_only_what_is_free(lab: Lab) -> None:
     points=2,
     needs=["lends-different-ones"],
     lesson="why-are-there-two-sizes",
+    quiz="own-pool.grows",
 )
 async def test_grows(lab: Lab) -> None:
     low = lab.random.randint(1, 2)
@@ -245,6 +258,7 @@ async def test_grows(lab: Lab) -> None:
     points=2,
     needs=["lends-different-ones"],
     lesson="why-does-the-third-reader-wait",
+    quiz="own-pool.five",
 )
 async def test_waits_at_max(lab: Lab) -> None:
     size = lab.random.randint(1, 3)
@@ -278,6 +292,7 @@ async def test_waits_at_max(lab: Lab) -> None:
     points=2,
     needs=["waits-at-max"],
     lesson="why-does-the-third-reader-wait",
+    quiz="own-pool.fair",
 )
 async def test_a_return_wakes_a_waiter(lab: Lab) -> None:
     size = lab.random.randint(1, 2)
@@ -301,6 +316,7 @@ async def test_a_return_wakes_a_waiter(lab: Lab) -> None:
     points=2,
     needs=["lends-only-what-is-free", "grows", "a-return-wakes-a-waiter"],
     lesson="why-are-there-two-sizes",
+    quiz="own-pool.five",
 )
 async def test_serves_a_crowd(lab: Lab) -> None:
     high = 2
@@ -338,6 +354,7 @@ async def test_serves_a_crowd(lab: Lab) -> None:
     points=3,
     needs=["a-return-wakes-a-waiter"],
     lesson="why-does-the-third-reader-wait",
+    quiz="own-pool.fair",
 )
 async def test_first_come_first_served(lab: Lab) -> None:
     desk, _ = await _all_lent(lab, "first")
@@ -380,6 +397,7 @@ async def test_first_come_first_served(lab: Lab) -> None:
     points=2,
     needs=["waits-at-max"],
     lesson="why-does-the-third-reader-wait",
+    quiz="own-pool.fair",
 )
 async def test_times_out(lab: Lab) -> None:
     timeout = float(lab.random.randint(40, 50))
@@ -428,6 +446,7 @@ async def test_times_out(lab: Lab) -> None:
     points=2,
     needs=["waits-at-max"],
     lesson="who-has-which-connection",
+    quiz="own-pool.twice",
 )
 async def test_a_second_return_counts_once(lab: Lab) -> None:
     desk, _ = await _all_lent(lab, "ann", "ben")
@@ -453,6 +472,7 @@ async def test_a_second_return_counts_once(lab: Lab) -> None:
     points=2,
     needs=["a-second-return-counts-once"],
     lesson="who-has-which-connection",
+    quiz="own-pool.twice",
 )
 async def test_a_late_return_takes_nothing(lab: Lab) -> None:
     desk, _ = await _all_lent(lab, "ann")
@@ -483,6 +503,7 @@ async def test_a_late_return_takes_nothing(lab: Lab) -> None:
     points=2,
     needs=["waits-at-max"],
     lesson="who-has-which-connection",
+    quiz="own-pool.twice",
 )
 async def test_refuses_a_stranger(lab: Lab) -> None:
     ours, other = Desk(lab, "ours"), Desk(lab, "other")
@@ -518,6 +539,7 @@ async def test_refuses_a_stranger(lab: Lab) -> None:
     points=2,
     needs=["lends-different-ones"],
     lesson="what-does-a-return-do",
+    quiz="stale-connections.restart",
 )
 async def test_replaces_a_closed_one(lab: Lab) -> None:
     desk, held = await _all_lent(lab, "ann", "ben")
@@ -551,6 +573,7 @@ async def test_replaces_a_closed_one(lab: Lab) -> None:
     points=2,
     needs=["replaces-a-closed-one", "serves-a-crowd", "first-come-first-served"],
     lesson="what-does-a-return-do",
+    quiz="own-pool.fair",
 )
 async def test_a_waiter_gets_the_replacement(lab: Lab) -> None:
     desk, _ = await _all_lent(lab, "ann")
@@ -617,6 +640,7 @@ async def _expect_its_place_is_kept(lab: Lab) -> None:
     points=2,
     needs=["lends-it-again"],
     lesson="what-does-a-return-do",
+    quiz="own-pool.without-commit",
 )
 async def test_rolls_back(lab: Lab) -> None:
     desk, held = await _all_lent(lab, "ann")
@@ -660,6 +684,7 @@ async def test_rolls_back(lab: Lab) -> None:
     points=2,
     needs=["rolls-back", "a-return-wakes-a-waiter"],
     lesson="what-does-a-return-do",
+    quiz="own-pool.without-commit",
 )
 async def test_hands_over_clean(lab: Lab) -> None:
     desk, _ = await _all_lent(lab, "ann")
@@ -699,6 +724,7 @@ async def test_hands_over_clean(lab: Lab) -> None:
     points=2,
     needs=["lends-it-again"],
     lesson="what-does-a-return-do",
+    quiz="every-path.finally-404",
 )
 async def test_lends_for_a_block(lab: Lab) -> None:
     desk = Desk(lab)
@@ -724,7 +750,13 @@ async def test_lends_for_a_block(lab: Lab) -> None:
 # --- closing ---
 
 
-@check("`close` closes every connection", points=2, needs=["grows"], lesson="what-does-closing-mean")
+@check(
+    "`close` closes every connection",
+    points=2,
+    needs=["grows"],
+    lesson="what-does-closing-mean",
+    quiz="pool-shutdown.why-close",
+)
 async def test_closes(lab: Lab) -> None:
     low = lab.random.randint(1, 2)
     desk = Desk(lab)
@@ -752,6 +784,7 @@ async def test_closes(lab: Lab) -> None:
     points=2,
     needs=["closes"],
     lesson="what-does-closing-mean",
+    quiz="pool-shutdown.held",
 )
 async def test_closes_what_comes_back_late(lab: Lab) -> None:
     desk = Desk(lab)
@@ -792,6 +825,7 @@ async def test_closes_what_comes_back_late(lab: Lab) -> None:
     points=2,
     needs=["closes"],
     lesson="what-does-closing-mean",
+    quiz="pool-startup.while-serving",
 )
 async def test_opens_again_or_refuses(lab: Lab) -> None:
     desk = Desk(lab)
@@ -831,7 +865,12 @@ async def test_opens_again_or_refuses(lab: Lab) -> None:
 # --- refusing ---
 
 
-@check("A pool that was not opened refuses to lend", needs=["opens-min-size"], lesson="what-does-closing-mean")
+@check(
+    "A pool that was not opened refuses to lend",
+    needs=["opens-min-size"],
+    lesson="what-does-closing-mean",
+    quiz="pool-startup.first-visitor",
+)
 async def test_refuses_before_open(lab: Lab) -> None:
     desk = Desk(lab)
     made = await desk.make(min_size=2, max_size=3)
@@ -839,7 +878,13 @@ async def test_refuses_before_open(lab: Lab) -> None:
     await _expect_refusal(desk, "ann", "that was never opened", "opens-by-itself")
 
 
-@check("A pool that was closed refuses to lend", points=2, needs=["closes"], lesson="what-does-closing-mean")
+@check(
+    "A pool that was closed refuses to lend",
+    points=2,
+    needs=["closes"],
+    lesson="what-does-closing-mean",
+    quiz="pool-startup.while-serving",
+)
 async def test_refuses_after_close(lab: Lab) -> None:
     desk = Desk(lab)
     await desk.begin(min_size=1, max_size=2)

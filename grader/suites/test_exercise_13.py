@@ -52,7 +52,7 @@ class Cut:
 # --- nobody is cancelled ---
 
 
-@check("For borrowers whom nobody cancels, the pool works as before", lesson="snapshot")
+@check("For borrowers whom nobody cancels, the pool works as before", lesson="snapshot", quiz="own-pool.fair")
 async def test_works_as_before(lab: Lab) -> None:
     desk = Desk(lab)
     await desk.begin(min_size=1, max_size=2)
@@ -88,6 +88,7 @@ async def test_works_as_before(lab: Lab) -> None:
     points=2,
     needs=["works-as-before"],
     lesson="who-has-the-connection-now",
+    quiz="cancellation.in-line",
 )
 async def test_cancelled_in_line(lab: Lab) -> None:
     desk = Desk(lab)
@@ -129,6 +130,7 @@ async def test_cancelled_in_line(lab: Lab) -> None:
     "A borrower who ran out of time takes nothing",
     needs=["works-as-before"],
     lesson="who-has-the-connection-now",
+    quiz="cancellation.in-line",
 )
 async def test_out_of_time(lab: Lab) -> None:
     timeout = float(lab.random.randint(20, 40))
@@ -174,6 +176,7 @@ async def test_out_of_time(lab: Lab) -> None:
     points=3,
     needs=["works-as-before"],
     lesson="who-has-the-connection-now",
+    quiz="cancellation.in-line",
 )
 async def test_handed_over_then_cancelled(lab: Lab) -> None:
     desk = Desk(lab)
@@ -226,6 +229,7 @@ async def test_handed_over_then_cancelled(lab: Lab) -> None:
     points=2,
     needs=["works-as-before"],
     lesson="why-is-except-exception-not-enough",
+    quiz="cancellation.except",
 )
 async def test_cancelled_while_holding(lab: Lab) -> None:
     desk = Desk(lab)
@@ -264,6 +268,7 @@ async def test_cancelled_while_holding(lab: Lab) -> None:
     points=2,
     needs=["cancelled-while-holding"],
     lesson="what-does-a-cancellation-not-stop",
+    quiz="cancellation.facts",
 )
 async def test_comes_back_clean(lab: Lab) -> None:
     desk = Desk(lab)
@@ -294,6 +299,7 @@ async def test_comes_back_clean(lab: Lab) -> None:
     points=3,
     needs=["works-as-before"],
     lesson="what-does-shield-do",
+    quiz="cancellation.shield",
 )
 async def test_cancelled_in_release(lab: Lab) -> None:
     desk = Desk(lab)
@@ -359,6 +365,7 @@ async def _cut_beside_another_release(desk: Desk, number: int, expected: str) ->
     points=2,
     needs=["cancelled-in-release"],
     lesson="what-does-shield-do",
+    quiz="cancellation.shield",
 )
 async def test_cancelled_in_replacing(lab: Lab) -> None:
     desk = Desk(lab)
@@ -387,6 +394,7 @@ async def test_cancelled_in_replacing(lab: Lab) -> None:
     points=2,
     needs=["cancelled-in-release"],
     lesson="what-does-shield-do",
+    quiz="cancellation.shield",
 )
 async def test_close_waits(lab: Lab) -> None:
     desk = Desk(lab)
@@ -429,6 +437,7 @@ async def test_close_waits(lab: Lab) -> None:
     points=3,
     needs=["works-as-before"],
     lesson="what-does-a-cancellation-not-stop",
+    quiz="cancellation.facts",
 )
 async def test_cancelled_in_opening(lab: Lab) -> None:
     begun = len(lab.ledger)
@@ -466,6 +475,7 @@ async def test_cancelled_in_opening(lab: Lab) -> None:
     points=2,
     needs=["works-as-before"],
     lesson="why-must-the-error-go-on",
+    quiz="cancellation.facts",
 )
 async def test_goes_on(lab: Lab) -> None:
     async def queued(desk: Desk, cut: Cut) -> Told:

@@ -53,7 +53,9 @@ _CLOSED = re.compile(rb"pool (is|was) clos")
 
 
 @check(
-    "When the app is ready, both pools are full and the shift has begun", lesson="what-does-startup-owe-to-a-failure"
+    "When the app is ready, both pools are full and the shift has begun",
+    lesson="what-does-startup-owe-to-a-failure",
+    quiz="pool-shutdown.life",
 )
 async def test_opens_everything(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -89,6 +91,7 @@ async def test_opens_everything(lab: Lab) -> None:
     points=2,
     needs=["opens-everything"],
     lesson="concept-flow",
+    quiz="exhaustion.bound",
 )
 async def test_takes_orders(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -135,6 +138,7 @@ async def test_takes_orders(lab: Lab) -> None:
     points=2,
     needs=["takes-orders"],
     lesson="how-long-is-long-enough",
+    quiz="half-failure.drain",
 )
 async def test_closes_everything(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -170,6 +174,7 @@ async def test_closes_everything(lab: Lab) -> None:
     points=3,
     needs=["closes-everything"],
     lesson="why-is-closing-the-pool-not-enough",
+    quiz="half-failure.shutdown",
 )
 async def test_jobs_finish(lab: Lab) -> None:
     await lab.start(pool_size=2)
@@ -214,6 +219,7 @@ async def test_jobs_finish(lab: Lab) -> None:
     points=2,
     needs=["jobs-finish"],
     lesson="how-long-is-long-enough",
+    quiz="half-failure.drain",
 )
 async def test_no_wait_after_the_jobs(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -246,6 +252,7 @@ async def test_no_wait_after_the_jobs(lab: Lab) -> None:
     points=3,
     needs=["jobs-finish"],
     lesson="how-long-is-long-enough",
+    quiz="half-failure.drain",
 )
 async def test_gives_up(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -285,6 +292,7 @@ async def test_gives_up(lab: Lab) -> None:
     points=2,
     needs=["gives-up"],
     lesson="how-long-is-long-enough",
+    quiz="half-failure.shutdown",
 )
 async def test_given_up_is_cancelled(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -320,6 +328,7 @@ async def test_given_up_is_cancelled(lab: Lab) -> None:
     points=2,
     needs=["jobs-finish"],
     lesson="what-may-one-failure-take-along",
+    quiz="concurrency.gather-error",
 )
 async def test_a_failing_job_harms_nobody(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -369,6 +378,7 @@ async def test_a_failing_job_harms_nobody(lab: Lab) -> None:
     points=2,
     needs=["jobs-finish"],
     lesson="what-may-one-failure-take-along",
+    quiz="half-failure.closer",
 )
 async def test_signing_off_fails(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -402,6 +412,7 @@ async def test_signing_off_fails(lab: Lab) -> None:
     "After a shutdown that gave a job up, the process ends",
     needs=["gives-up"],
     lesson="how-long-is-long-enough",
+    quiz="cancellation.facts",
 )
 async def test_process_ends(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -429,6 +440,7 @@ async def test_process_ends(lab: Lab) -> None:
     points=3,
     needs=["closes-everything"],
     lesson="what-does-a-cancelled-lifespan-run",
+    quiz="half-failure.cancelled",
 )
 async def test_closes_when_cancelled(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -451,6 +463,7 @@ async def test_closes_when_cancelled(lab: Lab) -> None:
     points=2,
     needs=["closes-when-cancelled"],
     lesson="what-does-a-cancelled-lifespan-run",
+    quiz="half-failure.shutdown",
 )
 async def test_refuses_while_closing(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -481,6 +494,7 @@ async def test_refuses_while_closing(lab: Lab) -> None:
     "A job that was given up does not go on when the courier answers after all",
     needs=["gives-up", "closes-when-cancelled"],
     lesson="what-does-a-cancelled-lifespan-run",
+    quiz="half-failure.shutdown",
 )
 async def test_given_up_stays_so(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -519,6 +533,7 @@ async def test_given_up_stays_so(lab: Lab) -> None:
     points=2,
     needs=["gives-up", "signing-off-fails", "closes-when-cancelled"],
     lesson="what-does-a-cancelled-lifespan-run",
+    quiz="half-failure.cancelled",
 )
 async def test_cancelled_drain(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -547,6 +562,7 @@ async def test_cancelled_drain(lab: Lab) -> None:
     "When the second pool cannot be opened, the app does not start",
     needs=["opens-everything"],
     lesson="what-does-startup-owe-to-a-failure",
+    quiz="half-failure.block",
 )
 async def test_failed_startup_stays_failed(lab: Lab) -> None:
     lab.faults.refuse_connection(SIZE + lab.random.randrange(1, SIZE + 1))
@@ -566,6 +582,7 @@ async def test_failed_startup_stays_failed(lab: Lab) -> None:
     points=2,
     needs=["failed-startup-stays-failed"],
     lesson="what-does-startup-owe-to-a-failure",
+    quiz="half-failure.second-fails",
 )
 async def test_closes_the_first_pool(lab: Lab) -> None:
     number = SIZE + lab.random.randrange(1, SIZE + 1)
@@ -587,6 +604,7 @@ async def test_closes_the_first_pool(lab: Lab) -> None:
     points=2,
     needs=["closes-the-first-pool"],
     lesson="what-does-startup-owe-to-a-failure",
+    quiz="half-failure.block",
 )
 async def test_signing_on_fails(lab: Lab) -> None:
     lab.faults.fail_statement("shifts", "disk I/O error")
@@ -614,6 +632,7 @@ async def test_signing_on_fails(lab: Lab) -> None:
     points=2,
     needs=["signing-on-fails"],
     lesson="what-does-a-cancelled-lifespan-run",
+    quiz="half-failure.cancelled",
 )
 async def test_cancelled_startup(lab: Lab) -> None:
     async with _starting(lab):

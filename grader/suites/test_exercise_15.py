@@ -53,6 +53,7 @@ class Try:
 @check(
     "It is still a pool: it lends, waiters wait, a return wakes them",
     lesson="what-does-a-check-cost",
+    quiz="own-pool.fair",
 )
 async def test_is_still_a_pool(lab: Lab) -> None:
     high = lab.random.randint(2, 3)
@@ -90,6 +91,7 @@ async def test_is_still_a_pool(lab: Lab) -> None:
     needs=["is-still-a-pool"],
     points=2,
     lesson="what-does-a-check-cost",
+    quiz="stale-connections.hangs",
 )
 async def test_leaves_the_well_alone(lab: Lab) -> None:
     size = lab.random.randint(1, 2)
@@ -120,6 +122,7 @@ async def test_leaves_the_well_alone(lab: Lab) -> None:
     needs=["leaves-the-well-alone"],
     points=2,
     lesson="what-does-an-error-tell",
+    quiz="stale-connections.wrong-sql",
 )
 async def test_an_sql_error_costs_nothing(lab: Lab) -> None:
     desk = Desk(lab)
@@ -181,6 +184,7 @@ async def test_an_sql_error_costs_nothing(lab: Lab) -> None:
     needs=["is-still-a-pool"],
     points=3,
     lesson="how-does-anybody-learn-that-a-connection-is-dead",
+    quiz="stale-connections.checked",
 )
 async def test_replaces_a_dead_one(lab: Lab) -> None:
     size = 3
@@ -236,6 +240,7 @@ async def test_replaces_a_dead_one(lab: Lab) -> None:
     needs=["replaces-a-dead-one"],
     points=3,
     lesson="how-does-anybody-learn-that-a-connection-is-dead",
+    quiz="stale-connections.restart",
 )
 async def test_outlives_a_restart(lab: Lab) -> None:
     high = lab.random.randint(3, 4)
@@ -276,6 +281,7 @@ async def test_outlives_a_restart(lab: Lab) -> None:
     needs=["replaces-a-dead-one"],
     points=2,
     lesson="how-does-anybody-learn-that-a-connection-is-dead",
+    quiz="stale-connections.restart",
 )
 async def test_hands_on_no_dead_one(lab: Lab) -> None:
     for number, writes in enumerate((False, True)):
@@ -307,6 +313,7 @@ async def test_hands_on_no_dead_one(lab: Lab) -> None:
     needs=["is-still-a-pool"],
     points=2,
     lesson="what-does-an-error-tell",
+    quiz="stale-connections.repeat",
 )
 async def test_repeats_no_work(lab: Lab) -> None:
     insert = "INSERT INTO orders (id, item_id, pieces) VALUES (?, 1, 1)"
@@ -357,6 +364,7 @@ async def test_repeats_no_work(lab: Lab) -> None:
     needs=["leaves-the-well-alone"],
     points=3,
     lesson="why-give-up-a-connection-that-works",
+    quiz="stale-connections.lifetime",
 )
 async def test_replaces_an_old_one(lab: Lab) -> None:
     size = lab.random.randint(2, 3)
@@ -414,6 +422,7 @@ async def test_replaces_an_old_one(lab: Lab) -> None:
     needs=["replaces-an-old-one"],
     points=2,
     lesson="why-give-up-a-connection-that-works",
+    quiz="stale-connections.lifetime",
 )
 async def test_counts_from_the_opening(lab: Lab) -> None:
     lifetime = lab.random.randint(100, 200)
@@ -451,6 +460,7 @@ async def test_counts_from_the_opening(lab: Lab) -> None:
     needs=["replaces-an-old-one"],
     points=2,
     lesson="why-give-up-a-connection-that-works",
+    quiz="stale-connections.lifetime",
 )
 async def test_leaves_the_lent_alone(lab: Lab) -> None:
     lifetime = lab.random.randint(100, 200)
@@ -496,6 +506,7 @@ async def test_leaves_the_lent_alone(lab: Lab) -> None:
     needs=["replaces-a-dead-one"],
     points=3,
     lesson="what-if-the-cure-fails-too",
+    quiz="stale-connections.hangs",
 )
 async def test_bounds_the_check(lab: Lab) -> None:
     size, timeout = 3, lab.random.randint(40, 60)
@@ -601,6 +612,7 @@ async def _expect_one_bound(lab: Lab) -> None:
     needs=["bounds-the-check"],
     points=3,
     lesson="what-if-the-cure-fails-too",
+    quiz="stale-connections.hangs",
 )
 async def test_bounds_the_opening(lab: Lab) -> None:
     timeout = lab.random.randint(40, 60)
@@ -651,6 +663,7 @@ async def test_bounds_the_opening(lab: Lab) -> None:
     needs=["is-still-a-pool"],
     points=2,
     lesson="what-does-an-error-tell",
+    quiz="stale-connections.restart",
 )
 async def test_retires_what_cannot_be_reset(lab: Lab) -> None:
     desk = Desk(lab)
@@ -695,6 +708,7 @@ async def test_retires_what_cannot_be_reset(lab: Lab) -> None:
     needs=["is-still-a-pool"],
     points=2,
     lesson="what-if-the-cure-fails-too",
+    quiz="stale-connections.checked",
 )
 async def test_a_refused_connect_frees_its_place(lab: Lab) -> None:
     high = lab.random.randint(2, 3)
@@ -728,6 +742,7 @@ async def test_a_refused_connect_frees_its_place(lab: Lab) -> None:
     needs=["outlives-a-restart"],
     points=3,
     lesson="what-if-the-cure-fails-too",
+    quiz="stale-connections.hangs",
 )
 async def test_waits_for_a_database_that_is_down(lab: Lab) -> None:
     size, timeout = lab.random.randint(2, 3), 30

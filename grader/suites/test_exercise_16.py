@@ -54,7 +54,11 @@ class Plan:
         return f"WEB_CONCURRENCY={self.workers} and DATABASE_MAX_CONNECTIONS={self.limit}"
 
 
-@check("A worker starts with the numbers of its environment, and shows an item", lesson="who-divides-the-connections")
+@check(
+    "A worker starts with the numbers of its environment, and shows an item",
+    lesson="who-divides-the-connections",
+    quiz="sizing.environment",
+)
 async def test_a_worker_starts(lab: Lab) -> None:
     plan = Plan(1, lab.random.randrange(4, 8))
     worker = await _started(lab, plan)
@@ -91,6 +95,7 @@ async def test_a_worker_starts(lab: Lab) -> None:
     points=3,
     needs=["a-worker-starts"],
     lesson="who-divides-the-connections",
+    quiz="sizing.share",
 )
 async def test_fits_the_limit(lab: Lab) -> None:
     # A multiple of the workers: there, both to round up and to forget the operator take one too many. What is left over
@@ -132,6 +137,7 @@ async def test_fits_the_limit(lab: Lab) -> None:
     points=2,
     needs=["fits-the-limit"],
     lesson="who-divides-the-connections",
+    quiz="sizing.share",
 )
 async def test_uses_its_share(lab: Lab) -> None:
     item = await add_item(lab)
@@ -164,6 +170,7 @@ async def test_uses_its_share(lab: Lab) -> None:
     points=2,
     needs=["a-worker-starts"],
     lesson="who-divides-the-connections",
+    quiz="sizing.share",
 )
 async def test_refuses_to_start(lab: Lab) -> None:
     workers = lab.random.choice((3, 4))  # more than half a connection for each, for those who do not round down
@@ -204,6 +211,7 @@ async def test_refuses_to_start(lab: Lab) -> None:
     "/stats tells the worker's own pool at rest",
     needs=["a-worker-starts"],
     lesson="what-do-the-four-numbers-say",
+    quiz="sizing.stats",
 )
 async def test_stats_at_rest(lab: Lab) -> None:
     plan = _plan(lab)
@@ -242,6 +250,7 @@ async def test_stats_at_rest(lab: Lab) -> None:
     points=2,
     needs=["uses-its-share", "stats-at-rest"],
     lesson="what-may-a-look-at-the-pool-cost",
+    quiz="sizing.stats",
 )
 async def test_stats_borrow_nothing(lab: Lab) -> None:
     plan = _plan(lab)
@@ -274,6 +283,7 @@ async def test_stats_borrow_nothing(lab: Lab) -> None:
     points=3,
     needs=["stats-borrow-nothing"],
     lesson="what-do-the-four-numbers-say",
+    quiz="sizing.signs",
 )
 async def test_stats_while_lent(lab: Lab) -> None:
     plan = _plan(lab)
@@ -296,6 +306,7 @@ async def test_stats_while_lent(lab: Lab) -> None:
     points=2,
     needs=["stats-while-lent"],
     lesson="what-do-the-four-numbers-say",
+    quiz="sizing.signs",
 )
 async def test_stats_count_who_waits(lab: Lab) -> None:
     plan = _plan(lab)
@@ -335,6 +346,7 @@ async def test_stats_count_who_waits(lab: Lab) -> None:
     points=3,
     needs=["stats-while-lent", "stats-count-who-waits"],
     lesson="who-keeps-the-counts",
+    quiz="sizing.signs",
 )
 async def test_stats_after_errors(lab: Lab) -> None:
     plan = _plan(lab)
@@ -375,6 +387,7 @@ async def test_stats_after_errors(lab: Lab) -> None:
     points=2,
     needs=["a-worker-starts"],
     lesson="what-may-a-look-at-the-pool-cost",
+    quiz="sizing.quiet",
 )
 async def test_healthy_at_rest(lab: Lab) -> None:
     plan = _plan(lab)
@@ -406,6 +419,7 @@ async def test_healthy_at_rest(lab: Lab) -> None:
     points=2,
     needs=["uses-its-share", "healthy-at-rest"],
     lesson="when-is-a-worker-healthy",
+    quiz="sizing.quiet",
 )
 async def test_healthy_with_one_left(lab: Lab) -> None:
     plan = _plan(lab)
@@ -442,6 +456,7 @@ async def test_healthy_with_one_left(lab: Lab) -> None:
     points=3,
     needs=["uses-its-share", "healthy-at-rest"],
     lesson="when-is-a-worker-healthy",
+    quiz="sizing.patient",
 )
 async def test_unhealthy_when_exhausted(lab: Lab) -> None:
     plan = _plan(lab)
@@ -485,6 +500,7 @@ async def test_unhealthy_when_exhausted(lab: Lab) -> None:
     points=2,
     needs=["unhealthy-when-exhausted"],
     lesson="when-is-a-worker-healthy",
+    quiz="sizing.patient",
 )
 async def test_health_recovers(lab: Lab) -> None:
     plan = _plan(lab)
@@ -528,6 +544,7 @@ async def test_health_recovers(lab: Lab) -> None:
     "Visitors wait for a connection as long as before",
     needs=["uses-its-share"],
     lesson="when-is-a-worker-healthy",
+    quiz="sizing.patient",
 )
 async def test_visitors_wait_on(lab: Lab) -> None:
     plan = _plan(lab)

@@ -43,29 +43,32 @@ DESIGNS = "why-does-a-good-test-pass-on-more-than-one-version"
 WAITING = "when-does-a-test-wait-and-for-what"
 
 BROKEN = {
-    "opens_at_the_first_borrow": CAN_IT_FAIL,
-    "opens_anew_each_time": CAN_IT_FAIL,
-    "opens_one_too_many": CAN_IT_FAIL,
-    "grows_in_a_crowd": MOMENT,
-    "lends_what_is_out": CAN_IT_FAIL,
-    "does_not_wake": MOMENT,
-    "serves_the_last_first": MOMENT,
-    "waits_for_ever": WAITING,
-    "serves_who_gave_up": AFTERWARDS,
-    "waits_for_the_cancelled": AFTERWARDS,
-    "loses_it_to_the_cancelled": MOMENT,
-    "keeps_it_when_the_block_raises": AFTERWARDS,
-    "counts_a_second_return": AFTERWARDS,
-    "takes_it_from_the_next": AFTERWARDS,
-    "accepts_a_stranger": CAN_IT_FAIL,
-    "leaves_the_transaction": AFTERWARDS,
-    "commits_at_the_return": AFTERWARDS,
-    "lends_what_is_closed": AFTERWARDS,
-    "leaves_some_open": AFTERWARDS,
-    "lends_after_close": CAN_IT_FAIL,
-    "forgets_who_waits": MOMENT,
+    "opens_at_the_first_borrow": (CAN_IT_FAIL, "testing-pools.async-test"),
+    "opens_anew_each_time": (CAN_IT_FAIL, "testing-pools.async-test"),
+    "opens_one_too_many": (CAN_IT_FAIL, "testing-pools.async-test"),
+    "grows_in_a_crowd": (MOMENT, "own-pool.five"),
+    "lends_what_is_out": (CAN_IT_FAIL, "testing-pools.returns"),
+    "does_not_wake": (MOMENT, "testing-pools.sleep"),
+    "serves_the_last_first": (MOMENT, "testing-pools.small-pool"),
+    "waits_for_ever": (WAITING, "testing-pools.timed-out"),
+    "serves_who_gave_up": (AFTERWARDS, "testing-pools.timed-out"),
+    "waits_for_the_cancelled": (AFTERWARDS, "testing-pools.timed-out"),
+    "loses_it_to_the_cancelled": (MOMENT, "testing-pools.small-pool"),
+    "keeps_it_when_the_block_raises": (AFTERWARDS, "testing-pools.small-pool"),
+    "counts_a_second_return": (AFTERWARDS, "testing-pools.returns"),
+    "takes_it_from_the_next": (AFTERWARDS, "testing-pools.returns"),
+    "accepts_a_stranger": (CAN_IT_FAIL, "testing-pools.async-test"),
+    "leaves_the_transaction": (AFTERWARDS, "own-pool.without-commit"),
+    "commits_at_the_return": (AFTERWARDS, "own-pool.without-commit"),
+    "lends_what_is_closed": (AFTERWARDS, "testing-pools.small-pool"),
+    "leaves_some_open": (AFTERWARDS, "testing-pools.inside"),
+    "lends_after_close": (CAN_IT_FAIL, "testing-pools.async-test"),
+    "forgets_who_waits": (MOMENT, "testing-pools.sleep"),
 }
-"""The broken pools, in the order in which a learner reads of them, each with the heading of the lesson to read."""
+"""The broken pools, in the order in which a learner reads of them.
+
+Each has the heading of the lesson to read, and the id of a quiz question.
+"""
 
 
 # --- running the tests ---
@@ -160,10 +163,10 @@ def _accepts(name: str, what: str) -> Callable[[Lab], Awaitable[None]]:
         )
 
     test.__name__ = f"test_accepts_{name}"
-    return check(f"Your tests pass on {what}", lesson=DESIGNS)(test)
+    return check(f"Your tests pass on {what}", lesson=DESIGNS, quiz="testing-pools.inside")(test)
 
 
-def _notices(name: str, lesson: str, needs: list[str]) -> Callable[[Lab], Awaitable[None]]:
+def _notices(name: str, lesson: str, quiz: str, needs: list[str]) -> Callable[[Lab], Awaitable[None]]:
     symptom = _symptom(name)
 
     async def test(lab: Lab) -> None:
@@ -176,7 +179,7 @@ def _notices(name: str, lesson: str, needs: list[str]) -> Callable[[Lab], Awaita
         )
 
     test.__name__ = f"test_notices_{name}"
-    return check(f"Your tests notice a pool that {symptom}", needs=needs, lesson=lesson)(test)
+    return check(f"Your tests notice a pool that {symptom}", needs=needs, lesson=lesson, quiz=quiz)(test)
 
 
 def _why_refused(run: Run) -> str | None:
@@ -214,7 +217,12 @@ for _name, _what in CORRECT.items():
 _ACCEPTED = [f"accepts-{name}" for name in CORRECT]
 
 
-@check("Your tests pass on a correct pool when the database is slow", needs=_ACCEPTED, lesson=WAITING)
+@check(
+    "Your tests pass on a correct pool when the database is slow",
+    needs=_ACCEPTED,
+    lesson=WAITING,
+    quiz="testing-pools.sleep",
+)
 async def test_accepts_a_slow_database(lab: Lab) -> None:
     lab.faults.delay_statement(TRYING_OUT, SLOW, times=1_000)
     run = await _run(lab, "correct/inspected", patience=2 * PATIENCE)
@@ -226,5 +234,5 @@ async def test_accepts_a_slow_database(lab: Lab) -> None:
     )
 
 
-for _name, _lesson in BROKEN.items():
-    globals()[f"test_notices_{_name}"] = _notices(_name, _lesson, [*_ACCEPTED, "accepts-a-slow-database"])
+for _name, (_lesson, _quiz) in BROKEN.items():
+    globals()[f"test_notices_{_name}"] = _notices(_name, _lesson, _quiz, [*_ACCEPTED, "accepts-a-slow-database"])

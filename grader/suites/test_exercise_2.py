@@ -19,7 +19,7 @@ SETTLES = 0.5
 """Seconds in which closings that were set off but not waited for show. Only a failed check waits for them."""
 
 
-@check("After startup every connection is open and free", lesson="concept-flow")
+@check("After startup every connection is open and free", lesson="concept-flow", quiz="pool-shutdown.life")
 async def test_starts_full(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
     state = lab.pool
@@ -41,6 +41,7 @@ async def test_starts_full(lab: Lab) -> None:
     points=2,
     needs=["starts-full"],
     lesson="where-does-the-number-of-open-connections-change",
+    quiz="pool-shutdown.after-last-request",
 )
 async def test_stays_open(lab: Lab) -> None:
     await lab.start()
@@ -70,6 +71,7 @@ async def test_stays_open(lab: Lab) -> None:
     points=4,
     needs=["starts-full"],
     lesson="why-must-it-be-the-same-object",
+    quiz="pool-shutdown.two-pools",
 )
 async def test_closes_everything(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -161,7 +163,9 @@ def _closed_while_borrowed(lab: Lab) -> list[Event]:
     return forced
 
 
-@check("The shutdown code runs to its end", needs=["closes-everything"], lesson="concept-flow")
+@check(
+    "The shutdown code runs to its end", needs=["closes-everything"], lesson="concept-flow", quiz="pool-shutdown.raises"
+)
 async def test_shuts_down_without_an_error(lab: Lab) -> None:
     await lab.start()
     await lab.get("/")
@@ -181,6 +185,7 @@ async def test_shuts_down_without_an_error(lab: Lab) -> None:
     points=2,
     needs=["closes-everything"],
     lesson="what-if-the-shutdown-code-is-missing",
+    quiz="pool-shutdown.why-close",
 )
 async def test_process_ends(lab: Lab) -> None:
     await lab.start()

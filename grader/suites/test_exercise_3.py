@@ -13,7 +13,7 @@ from poolkit.judge.fixture import Answer, Lab
 from poolkit.text import count
 
 
-@check("The pool is full and idle before the first request", lesson="concept-flow")
+@check("The pool is full and idle before the first request", lesson="concept-flow", quiz="pool-lifecycle.order")
 async def test_starts_full(lab: Lab) -> None:
     await lab.start()
     expect_full(lab, "shared-connection")
@@ -24,6 +24,7 @@ async def test_starts_full(lab: Lab) -> None:
     points=2,
     needs=["starts-full"],
     lesson="concept-flow",
+    quiz="borrow-and-return.costs",
 )
 async def test_reads_the_item(lab: Lab) -> None:
     await lab.start()
@@ -65,6 +66,7 @@ async def test_reads_the_item(lab: Lab) -> None:
     points=2,
     needs=["reads-the-item"],
     lesson="how-many-connections-does-one-request-need",
+    quiz="borrow-and-return.a-request",
 )
 async def test_borrows_one(lab: Lab) -> None:
     await lab.start()
@@ -101,6 +103,7 @@ async def test_borrows_one(lab: Lab) -> None:
     points=3,
     needs=["reads-the-item"],
     lesson="what-if-the-connection-is-not-returned",
+    quiz="borrow-and-return.free-after-two",
 )
 async def test_returns_the_connection(lab: Lab) -> None:
     await lab.start()
@@ -145,6 +148,7 @@ async def test_returns_the_connection(lab: Lab) -> None:
     points=2,
     needs=["returns-the-connection"],
     lesson="what-if-the-connection-is-not-returned",
+    quiz="pool-lifecycle.one-kept",
 )
 async def test_returns_after_404(lab: Lab) -> None:
     await lab.start()
@@ -169,7 +173,12 @@ async def test_returns_after_404(lab: Lab) -> None:
     )
 
 
-@check("A change in the database shows in the next answer", needs=["returns-the-connection"], lesson="concept-flow")
+@check(
+    "A change in the database shows in the next answer",
+    needs=["returns-the-connection"],
+    lesson="concept-flow",
+    quiz="pool-lifecycle.why-reuse",
+)
 async def test_shows_changes(lab: Lab) -> None:
     await lab.start()
     before = await add_item(lab)
@@ -193,7 +202,13 @@ async def test_shows_changes(lab: Lab) -> None:
     expect_item(lab, answer, after)
 
 
-@check("Many requests use the same few connections", points=2, needs=["returns-the-connection"], lesson="concept-flow")
+@check(
+    "Many requests use the same few connections",
+    points=2,
+    needs=["returns-the-connection"],
+    lesson="concept-flow",
+    quiz="borrow-and-return.second-request",
+)
 async def test_reuses_connections(lab: Lab) -> None:
     await lab.start()
     size = lab.pool.total
@@ -216,6 +231,7 @@ async def test_reuses_connections(lab: Lab) -> None:
     points=2,
     needs=["borrows-one", "returns-the-connection"],
     lesson="how-many-connections-does-one-request-need",
+    quiz="pool-lifecycle.same-connection",
 )
 async def test_visitors_together(lab: Lab) -> None:
     await lab.start(pool_size=4)
@@ -254,6 +270,7 @@ async def test_visitors_together(lab: Lab) -> None:
     points=2,
     needs=["visitors-together"],
     lesson="how-many-connections-does-one-request-need",
+    quiz="borrow-and-return.third-visitor",
 )
 async def test_pool_of_one(lab: Lab) -> None:
     await lab.start(pool_size=1)

@@ -74,7 +74,7 @@ def missing_path(lab: Lab) -> str:
     return f"/items/{lab.random.randrange(10_000_000, 100_000_000)}/price"
 
 
-@check("The pool is full and idle before the first request", lesson="concept-flow")
+@check("The pool is full and idle before the first request", lesson="concept-flow", quiz="pool-lifecycle.order")
 async def test_starts_full(lab: Lab) -> None:
     await lab.start()
     expect_full(lab, "never-returned")
@@ -85,6 +85,7 @@ async def test_starts_full(lab: Lab) -> None:
     points=2,
     needs=["starts-full"],
     lesson="concept-flow",
+    quiz="every-path.cure",
 )
 async def test_tells_the_price(lab: Lab) -> None:
     await lab.start()
@@ -115,7 +116,11 @@ async def test_tells_the_price(lab: Lab) -> None:
 
 
 @check(
-    "The connection comes back when too few pieces are left", points=2, needs=["tells-the-price"], lesson="concept-flow"
+    "The connection comes back when too few pieces are left",
+    points=2,
+    needs=["tells-the-price"],
+    lesson="concept-flow",
+    quiz="every-path.finally-404",
 )
 async def test_returns_early(lab: Lab) -> None:
     await lab.start()
@@ -137,6 +142,7 @@ async def test_returns_early(lab: Lab) -> None:
     points=2,
     needs=["tells-the-price"],
     lesson="does-a-404-cost-a-connection",
+    quiz="every-path.missing-item",
 )
 async def test_returns_on_404(lab: Lab) -> None:
     await lab.start()
@@ -156,6 +162,7 @@ async def test_returns_on_404(lab: Lab) -> None:
     "No connection is lost for a request that is refused with 422",
     needs=["tells-the-price"],
     lesson="does-a-404-cost-a-connection",
+    quiz="every-path.which-errors",
 )
 async def test_returns_on_422(lab: Lab) -> None:
     await lab.start()
@@ -177,6 +184,7 @@ async def test_returns_on_422(lab: Lab) -> None:
     points=3,
     needs=["tells-the-price"],
     lesson="does-finally-hide-the-error",
+    quiz="every-path.sure-return",
 )
 async def test_returns_on_an_exception(lab: Lab) -> None:
     await lab.start()
@@ -199,6 +207,7 @@ async def test_returns_on_an_exception(lab: Lab) -> None:
     points=3,
     needs=["tells-the-price"],
     lesson="does-finally-hide-the-error",
+    quiz="every-path.which-errors",
 )
 async def test_returns_on_an_sql_error(lab: Lab) -> None:
     await lab.start()
@@ -216,6 +225,7 @@ async def test_returns_on_an_sql_error(lab: Lab) -> None:
     points=2,
     needs=["returns-early", "returns-on-404", "returns-on-an-exception"],
     lesson="why-does-a-leak-hurt-other-pages",
+    quiz="pool-lifecycle.same-connection",
 )
 async def test_visitors_together(lab: Lab) -> None:
     await lab.start(pool_size=4)
@@ -262,6 +272,7 @@ async def test_visitors_together(lab: Lab) -> None:
     points=2,
     needs=["returns-early", "returns-on-404", "returns-on-422", "returns-on-an-exception", "returns-on-an-sql-error"],
     lesson="why-does-a-leak-hurt-other-pages",
+    quiz="every-path.how-many",
 )
 async def test_pool_of_one(lab: Lab) -> None:
     await lab.start(pool_size=1)

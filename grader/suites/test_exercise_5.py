@@ -83,7 +83,9 @@ def missing_card(lab: Lab) -> Card:
     return Card(f"none-{lab.random.randbytes(6).hex()}", "nobody", 0)
 
 
-@check("The pool is full and idle before the first request", lesson="what-does-the-yield-do")
+@check(
+    "The pool is full and idle before the first request", lesson="what-does-the-yield-do", quiz="yield-dependency.order"
+)
 async def test_starts_full(lab: Lab) -> None:
     await lab.start()
     expect_full(lab, "one-for-all")
@@ -94,6 +96,7 @@ async def test_starts_full(lab: Lab) -> None:
     points=2,
     needs=["starts-full"],
     lesson="what-does-the-yield-do",
+    quiz="yield-dependency.return",
 )
 async def test_serves_and_takes_back(lab: Lab) -> None:
     await lab.start()
@@ -149,6 +152,7 @@ async def test_serves_and_takes_back(lab: Lab) -> None:
     points=2,
     needs=["serves-and-takes-back"],
     lesson="who-shares-the-connection",
+    quiz="yield-dependency.how-many",
 )
 async def test_one_for_the_request(lab: Lab) -> None:
     await lab.start()
@@ -173,6 +177,7 @@ async def test_one_for_the_request(lab: Lab) -> None:
     points=3,
     needs=["serves-and-takes-back"],
     lesson="what-happens-after-a-404",
+    quiz="yield-dependency.after-404",
 )
 async def test_returns_on_http_exceptions(lab: Lab) -> None:
     await lab.start()
@@ -192,6 +197,7 @@ async def test_returns_on_http_exceptions(lab: Lab) -> None:
     points=2,
     needs=["serves-and-takes-back"],
     lesson="does-a-refused-request-borrow",
+    quiz="yield-dependency.422",
 )
 async def test_returns_on_422(lab: Lab) -> None:
     await lab.start()
@@ -211,6 +217,7 @@ async def test_returns_on_422(lab: Lab) -> None:
     points=2,
     needs=["serves-and-takes-back"],
     lesson="what-happens-after-a-404",
+    quiz="yield-dependency.caught",
 )
 async def test_returns_on_500(lab: Lab) -> None:
     await lab.start()
@@ -225,6 +232,7 @@ async def test_returns_on_500(lab: Lab) -> None:
     points=2,
     needs=["serves-and-takes-back"],
     lesson="what-happens-after-a-404",
+    quiz="yield-dependency.caught",
 )
 async def test_returns_on_an_sql_error(lab: Lab) -> None:
     await lab.start()
@@ -242,6 +250,7 @@ async def test_returns_on_an_sql_error(lab: Lab) -> None:
     "A reservation that is refused leaves nothing behind in the database",
     needs=["serves-and-takes-back"],
     lesson="what-happens-after-a-404",
+    quiz="transactions.whole",
 )
 async def test_undoes_what_was_refused(lab: Lab) -> None:
     await lab.start()
@@ -265,6 +274,7 @@ async def test_undoes_what_was_refused(lab: Lab) -> None:
     points=2,
     needs=["serves-and-takes-back", "returns-on-http-exceptions"],
     lesson="when-is-the-connection-back",
+    quiz="yield-dependency.after-404",
 )
 async def test_back_before_it_is_over(lab: Lab) -> None:
     await lab.start()
@@ -299,6 +309,7 @@ async def test_back_before_it_is_over(lab: Lab) -> None:
     points=2,
     needs=["returns-on-http-exceptions"],
     lesson="who-shares-the-connection",
+    quiz="yield-dependency.how-many",
 )
 async def test_visitors_together(lab: Lab) -> None:
     await lab.start(pool_size=4)
@@ -353,6 +364,7 @@ async def test_visitors_together(lab: Lab) -> None:
     points=2,
     needs=["returns-on-http-exceptions", "returns-on-422", "returns-on-500", "returns-on-an-sql-error"],
     lesson="who-shares-the-connection",
+    quiz="yield-dependency.how-many",
 )
 async def test_pool_of_one(lab: Lab) -> None:
     await lab.start(pool_size=1)

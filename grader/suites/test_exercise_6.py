@@ -53,7 +53,12 @@ async def add_item(lab: Lab) -> Item:
     return item
 
 
-@check("When the app is ready, both pools are full and idle", points=2, lesson="who-opens-the-pool-of-a-mounted-app")
+@check(
+    "When the app is ready, both pools are full and idle",
+    points=2,
+    lesson="who-opens-the-pool-of-a-mounted-app",
+    quiz="lifespan-hooks.opened",
+)
 async def test_opens_both_pools(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
     ready = lab.ledger.of("ready")[-1]
@@ -74,7 +79,10 @@ async def test_opens_both_pools(lab: Lab) -> None:
 
 
 @check(
-    "The shop shows its items, from its own pool", needs=["opens-both-pools"], lesson="where-does-a-route-find-a-pool"
+    "The shop shows its items, from its own pool",
+    needs=["opens-both-pools"],
+    lesson="where-does-a-route-find-a-pool",
+    quiz="lifespan-hooks.state",
 )
 async def test_shows_items(lab: Lab) -> None:
     await lab.start()
@@ -99,6 +107,7 @@ async def test_shows_items(lab: Lab) -> None:
     points=2,
     needs=["opens-both-pools"],
     lesson="where-does-a-route-find-a-pool",
+    quiz="lifespan-hooks.mounted",
 )
 async def test_reports_answer(lab: Lab) -> None:
     await lab.start()
@@ -123,6 +132,7 @@ async def test_reports_answer(lab: Lab) -> None:
     points=2,
     needs=["opens-both-pools"],
     lesson="why-in-the-opposite-order",
+    quiz="lifespan-hooks.raises",
 )
 async def test_stores_the_views(lab: Lab) -> None:
     await lab.start()
@@ -153,7 +163,13 @@ async def test_stores_the_views(lab: Lab) -> None:
     )
 
 
-@check("When the shutdown is over, both pools are closed", points=2, needs=["opens-both-pools"], lesson="snapshot")
+@check(
+    "When the shutdown is over, both pools are closed",
+    points=2,
+    needs=["opens-both-pools"],
+    lesson="snapshot",
+    quiz="lifespan-hooks.deprecated",
+)
 async def test_closes_both_pools(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
     total = lab.pool.total
@@ -177,6 +193,7 @@ async def test_closes_both_pools(lab: Lab) -> None:
     points=3,
     needs=["closes-both-pools", "stores-the-views"],
     lesson="what-happens-when-a-closer-raises",
+    quiz="lifespan-hooks.raises",
 )
 async def test_closes_both_when_storing_fails(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
@@ -199,6 +216,7 @@ async def test_closes_both_when_storing_fails(lab: Lab) -> None:
     "When the pool that is opened first cannot be opened, the app does not start",
     needs=["opens-both-pools"],
     lesson="concept-flow",
+    quiz="lifespan-hooks.second-fails",
 )
 async def test_stops_when_the_first_pool_fails(lab: Lab) -> None:
     await _expect_no_start_without(lab, 1)
@@ -208,6 +226,7 @@ async def test_stops_when_the_first_pool_fails(lab: Lab) -> None:
     "When the pool that is opened second cannot be opened, the app does not start",
     needs=["opens-both-pools"],
     lesson="concept-flow",
+    quiz="lifespan-hooks.second-fails",
 )
 async def test_stops_when_the_second_pool_fails(lab: Lab) -> None:
     await _expect_no_start_without(lab, SIZE + 1)
@@ -218,6 +237,7 @@ async def test_stops_when_the_second_pool_fails(lab: Lab) -> None:
     points=2,
     needs=["closes-both-when-storing-fails", "stops-when-the-second-pool-fails"],
     lesson="what-if-the-second-one-does-not-open",
+    quiz="lifespan-hooks.second-fails",
 )
 async def test_closes_what_was_opened(lab: Lab) -> None:
     await _fail_to_start(lab, SIZE + 1)

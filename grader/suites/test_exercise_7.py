@@ -83,7 +83,12 @@ async def add_shelves(lab: Lab, *, room: int | None = None) -> Shelves:
 # --- the checks ---
 
 
-@check("A transfer takes the pieces from one shelf and puts them on the other", points=2, lesson="when-is-it-written")
+@check(
+    "A transfer takes the pieces from one shelf and puts them on the other",
+    points=2,
+    lesson="when-is-it-written",
+    quiz="transactions.begin",
+)
 async def test_moves_the_pieces(lab: Lab) -> None:
     await lab.start()
     size = lab.pool.total
@@ -101,6 +106,7 @@ async def test_moves_the_pieces(lab: Lab) -> None:
     points=3,
     needs=["moves-the-pieces"],
     lesson="when-is-it-written",
+    quiz="transactions.answer",
 )
 async def test_committed_before_the_answer(lab: Lab) -> None:
     await lab.start()
@@ -132,6 +138,7 @@ async def test_committed_before_the_answer(lab: Lab) -> None:
     points=2,
     needs=["moves-the-pieces"],
     lesson="what-happens-to-the-half-that-went-well",
+    quiz="transactions.bare",
 )
 async def test_refuses_whole(lab: Lab) -> None:
     await lab.start()
@@ -154,6 +161,7 @@ async def test_refuses_whole(lab: Lab) -> None:
     points=2,
     needs=["moves-the-pieces"],
     lesson="what-happens-to-the-half-that-went-well",
+    quiz="transactions.return",
 )
 async def test_not_found_whole(lab: Lab) -> None:
     await lab.start()
@@ -173,6 +181,7 @@ async def test_not_found_whole(lab: Lab) -> None:
     points=3,
     needs=["moves-the-pieces"],
     lesson="what-happens-to-the-half-that-went-well",
+    quiz="transactions.whole",
 )
 async def test_survives_an_sql_error(lab: Lab) -> None:
     await lab.start()
@@ -217,6 +226,7 @@ async def test_survives_an_sql_error(lab: Lab) -> None:
     points=3,
     needs=["refuses-whole", "not-found-whole", "survives-an-sql-error"],
     lesson="who-ends-it",
+    quiz="transactions.whole",
 )
 async def test_leaves_nothing_open(lab: Lab) -> None:
     await lab.start(pool_size=1)
@@ -256,6 +266,7 @@ async def test_leaves_nothing_open(lab: Lab) -> None:
     points=3,
     needs=["moves-the-pieces"],
     lesson="why-does-the-second-one-wait",
+    quiz="transactions.begin",
 )
 async def test_two_at_once(lab: Lab) -> None:
     await lab.start(pool_size=4)
@@ -268,6 +279,7 @@ async def test_two_at_once(lab: Lab) -> None:
     points=2,
     needs=["moves-the-pieces"],
     lesson="why-does-the-second-one-wait",
+    quiz="transactions.begin",
 )
 async def test_waits_for_its_turn(lab: Lab) -> None:
     await lab.start()

@@ -142,6 +142,7 @@ class Call:
     "The dashboard counts the orders, the money and the visits of a day",
     points=2,
     lesson="what-is-shared-and-what-is-not",
+    quiz="concurrency.together",
 )
 async def test_counts_the_day(lab: Lab) -> None:
     await lab.start()
@@ -159,6 +160,7 @@ async def test_counts_the_day(lab: Lab) -> None:
     points=2,
     needs=["counts-the-day"],
     lesson="why-do-the-lines-not-get-a-task-each",
+    quiz="concurrency.sees",
 )
 async def test_writes_a_report(lab: Lab) -> None:
     await lab.start()
@@ -199,6 +201,7 @@ async def test_writes_a_report(lab: Lab) -> None:
     points=2,
     needs=["writes-a-report"],
     lesson="why-does-the-second-visitor-not-wait",
+    quiz="concurrency.global",
 )
 async def test_visitors_side_by_side(lab: Lab) -> None:
     await lab.start()
@@ -240,6 +243,7 @@ async def test_visitors_side_by_side(lab: Lab) -> None:
     "Between two requests every connection is free, one of those that startup opened",
     needs=["writes-a-report"],
     lesson="what-is-shared-and-what-is-not",
+    quiz="concurrency.in-turn",
 )
 async def test_gives_everything_back(lab: Lab) -> None:
     await lab.start()
@@ -276,6 +280,7 @@ async def test_gives_everything_back(lab: Lab) -> None:
     points=2,
     needs=["counts-the-day"],
     lesson="what-is-shared-and-what-is-not",
+    quiz="concurrency.global",
 )
 async def test_keeps_answers_apart(lab: Lab) -> None:
     await lab.start()
@@ -296,6 +301,7 @@ async def test_keeps_answers_apart(lab: Lab) -> None:
     points=3,
     needs=["writes-a-report"],
     lesson="why-do-the-lines-not-get-a-task-each",
+    quiz="concurrency.gather-error",
 )
 async def test_refused_report_leaves_nothing(lab: Lab) -> None:
     await lab.start()
@@ -343,6 +349,7 @@ async def test_refused_report_leaves_nothing(lab: Lab) -> None:
     points=2,
     needs=["writes-a-report"],
     lesson="who-sees-rows-before-the-commit",
+    quiz="concurrency.sees",
 )
 async def test_unfinished_report_is_unseen(lab: Lab) -> None:
     await lab.start()
@@ -391,6 +398,7 @@ async def test_unfinished_report_is_unseen(lab: Lab) -> None:
     points=2,
     needs=["visitors-side-by-side", "gives-everything-back"],
     lesson="what-if-two-want-to-write",
+    quiz="concurrency.sees",
 )
 async def test_writers_wait(lab: Lab) -> None:
     await lab.start()
@@ -426,6 +434,7 @@ async def test_writers_wait(lab: Lab) -> None:
     points=3,
     needs=["writes-a-report"],
     lesson="who-sees-rows-before-the-commit",
+    quiz="concurrency.global",
 )
 async def test_orders_survive(lab: Lab) -> None:
     await lab.start()
@@ -477,6 +486,7 @@ async def test_orders_survive(lab: Lab) -> None:
     points=2,
     needs=["writes-a-report"],
     lesson="why-does-the-second-visitor-not-wait",
+    quiz="concurrency.holds",
 )
 async def test_pool_of_one(lab: Lab) -> None:
     await lab.start(pool_size=1)

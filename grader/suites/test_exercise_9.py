@@ -42,6 +42,7 @@ Call = asyncio.Task[Answer]
 @check(
     "The pool has the four connections that the database grants, open and free",
     lesson="why-not-open-a-third-connection",
+    quiz="exhaustion.larger-pool",
 )
 async def test_starts_full(lab: Lab) -> None:
     await lab.start()
@@ -59,6 +60,7 @@ async def test_starts_full(lab: Lab) -> None:
     "On a quiet day every page answers, over a connection of the pool",
     needs=["starts-full"],
     lesson="why-not-open-a-third-connection",
+    quiz="borrow-and-return.costs",
 )
 async def test_quiet_day(lab: Lab) -> None:
     await lab.start()
@@ -101,7 +103,13 @@ async def test_quiet_day(lab: Lab) -> None:
     )
 
 
-@check("Errors that are no exhaustion stay what they are", points=2, needs=["quiet-day"], lesson="why-503-and-not-500")
+@check(
+    "Errors that are no exhaustion stay what they are",
+    points=2,
+    needs=["quiet-day"],
+    lesson="why-503-and-not-500",
+    quiz="exhaustion.busy",
+)
 async def test_errors_stay(lab: Lab) -> None:
     await lab.start()
     item, broken = await add_item(lab), await add_item(lab)
@@ -129,6 +137,7 @@ async def test_errors_stay(lab: Lab) -> None:
     "Whoever has a connection is served to the end, however long it takes",
     needs=["quiet-day"],
     lesson="what-does-the-limit-cover",
+    quiz="exhaustion.bound",
 )
 async def test_slow_work(lab: Lab) -> None:
     await lab.start()
@@ -161,6 +170,7 @@ async def test_slow_work(lab: Lab) -> None:
     "A page that needs no database answers at once, also when every connection is lent",
     needs=["quiet-day"],
     lesson="what-does-the-limit-cover",
+    quiz="exhaustion.hours",
 )
 async def test_opening_hours(lab: Lab) -> None:
     await lab.start()
@@ -178,6 +188,7 @@ async def test_opening_hours(lab: Lab) -> None:
     points=2,
     needs=["slow-work", "opening-hours"],
     lesson="what-does-the-limit-cover",
+    quiz="exhaustion.busy",
 )
 async def test_fifth_waits(lab: Lab) -> None:
     await lab.start()
@@ -211,6 +222,7 @@ async def test_fifth_waits(lab: Lab) -> None:
     points=3,
     needs=["fifth-waits"],
     lesson="who-decides-how-long",
+    quiz="exhaustion.busy",
 )
 async def test_gives_up(lab: Lab) -> None:
     await lab.start()
@@ -244,6 +256,7 @@ async def test_gives_up(lab: Lab) -> None:
     points=3,
     needs=["gives-up"],
     lesson="why-503-and-not-500",
+    quiz="exhaustion.busy",
 )
 async def test_says_503(lab: Lab) -> None:
     await lab.start()
@@ -302,6 +315,7 @@ async def test_says_503(lab: Lab) -> None:
     points=3,
     needs=["says-503"],
     lesson="what-does-a-visitor-leave-behind-who-gave-up",
+    quiz="exhaustion.after",
 )
 async def test_takes_nothing(lab: Lab) -> None:
     await lab.start()
@@ -358,6 +372,7 @@ async def test_takes_nothing(lab: Lab) -> None:
     points=3,
     needs=["takes-nothing"],
     lesson="what-does-a-visitor-leave-behind-who-gave-up",
+    quiz="exhaustion.after",
 )
 async def test_recovers(lab: Lab) -> None:
     await lab.start()

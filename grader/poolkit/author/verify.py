@@ -219,8 +219,8 @@ def _link_problems(
             yield f'check {check.id}: names no heading of lesson.md; give it lesson="..."'
         elif check.lesson not in anchors:
             yield f"check {check.id}: lesson.md has no heading {check.lesson!r}; it has {', '.join(sorted(anchors))}"
-        if questions is not None and check.quiz and check.quiz not in questions:
-            yield f"check {check.id}: no quiz has a question {check.quiz!r}"
+        if questions is not None and check.quiz not in questions:
+            yield f"check {check.id}: no quiz has a question {check.quiz!r}; name one that goes with it, quiz=..."
 
 
 def _questions(course: Course) -> frozenset[str] | None:
