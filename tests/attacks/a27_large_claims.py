@@ -1,6 +1,7 @@
 # attack: 27 makes claims that are large, and larger still once decoded
 # honest: 1
 # outcome: tampering
+# limit: 30
 # says: MiB of claims
 import gc
 from contextlib import asynccontextmanager

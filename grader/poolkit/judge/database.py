@@ -22,9 +22,9 @@ from poolkit.wire import MAX_MESSAGE
 _MAX_PAGES = 16_384  # of 4 KiB: no file grows beyond 64 MiB
 _MAX_CELL = 100_000  # bytes
 _MAX_COLUMNS = 200
-_MAX_WORK = 1.0  # seconds of CPU for all the statements of one lab
+_MAX_WORK = 0.5  # seconds of CPU for all the statements of one lab
 # Between two looks at the clock nothing can be stopped. So they are close together, and what lies between is short.
-_STEPS_AT_ONCE = 1_000  # of SQLite's virtual machine, in loops; those in a row are bounded by the next
+_STEPS_AT_ONCE = 2_000  # of SQLite's virtual machine, in loops; those in a row are bounded by the next
 _MAX_PROGRAM = 10_000  # steps in a statement, less its loops
 _MAX_CALLS = 200  # of functions in a statement's text
 _MAX_SLOW_CALLS = 20  # of those that may take as long as one text times the other, such as LIKE, instr and trim
