@@ -238,7 +238,9 @@ def test_no_file_is_touched(course: Course, host: Host) -> None:
     before = hashes(*folders)
     for name in ("a19_results_files", "a22_overwrites_the_grader", "a27_disk", "a44_real_connect", "a44_sql_escapes"):
         tried(course, host, named(name))
-    assert hashes(*folders) == before
+    # Another test, in another process, may have made Python compile a module meanwhile.
+    after = {path: found for path, found in hashes(*folders).items() if path in before or path.suffix != ".pyc"}
+    assert after == before
 
 
 def test_no_response_gets_past_the_judge(course: Course, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
