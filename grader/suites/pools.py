@@ -7,6 +7,7 @@ statement with this run's own number arrives on.
 from __future__ import annotations
 
 import asyncio
+import builtins
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,15 @@ from poolkit.text import count
 
 SOON = 1.5
 """Seconds within which a pool lends a connection that it has, or hands over one that came back."""
+
+
+_COMMON_ERRORS = frozenset(
+    {
+        *vars(builtins),
+        *("CancelledError", "Error", "IncompleteReadError", "InvalidStateError", "QueueEmpty", "QueueFull"),
+    }
+)
+"""Names of exceptions that are nobody's own."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +196,16 @@ class Desk:
 
     async def _ask(self, path: str, body: object = None) -> Told:
         return told(await self.lab.request("POST", path, body=body))
+
+
+def is_a(answer: Told, error: str) -> bool:
+    """Whether an exception is of a class, as far as its name tells: a class of the learner's own may be a subclass."""
+    return answer.error == error or (bool(answer.error) and answer.error not in _COMMON_ERRORS)
+
+
+def are_open(number: int) -> str:
+    """Return `1 connection is open`, `2 connections are open`."""
+    return f"{connections(number)} {'is' if number == 1 else 'are'} open"
 
 
 def connections(number: int) -> str:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from poolkit.events import Event, PoolState
 from poolkit.judge.checks import expect
 from poolkit.judge.fixture import Answer, Lab
+from poolkit.judge.ledger import Ledger
 from poolkit.text import count
 
 LATEST_RETURN = 0.2  # seconds after the app has done everything for a request
+PAST_EVERY_WAIT = 600.0  # seconds
+TURNS = 8
+"""Requests that go through an app until what was sent before them has surely had its turn."""
+STUCK = 0.7  # seconds after which an app that does not answer one of them is given up
+TURN = 0.05  # seconds in which what is about to show in the ledger shows, before the next request is sent
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,98 @@ def expect_full(lab: Lab, misconception: str) -> None:
 def first(events: list[Event]) -> Event | None:
     """Return the first event, if there is any."""
     return events[0] if events else None
+
+
+def answered(lab: Lab, answer: Answer) -> str:
+    """Return what an answer says, or what the route raised, as a sentence."""
+    error = lab.request_error(answer.request)
+    if error:
+        return f"It answered {answer.status}: the route raised {error}."
+    return f"It answered {answer.status} with {told(answer)}".rstrip(",") + "."
+
+
+def unusable(message: str) -> bool:
+    """Whether an error says, in the words of `databases` or of the pool, that a connection was returned."""
+    return "not acquired" in message or "was returned" in message
+
+
+def database_of(lab: Lab, event: Event) -> str:
+    """Return the name of the database that an event's connection leads to."""
+    return next((one.detail for one in lab.ledger.of("open", connection=event.connection)), "")
+
+
+def free_in(lab: Lab, name: str, until: int) -> int:
+    """Return how many connections to a database were in a pool and free at the row of that number."""
+    free: set[int | None] = set()
+    for event in lab.ledger.of("open", "borrow", "return", "close", "lost"):
+        if event.seq > until or not event.pooled or database_of(lab, event) != name:
+            continue
+        if event.kind in ("open", "return"):
+            free.add(event.connection)
+        else:
+            free.discard(event.connection)
+    return len(free)
+
+
+async def shut_down(lab: Lab) -> int:
+    """Let the app shut down, and return the number of the row at which it was asked to.
+
+    A pool that waits for a connection which nobody returns is spared its wait: the lab's clock goes on.
+    """
+    asked = len(lab.ledger) + 1
+    leaving = asyncio.create_task(lab.stop())
+    seen = 0
+    while not await lab.until(lambda ledger: bool(ledger.of("stopped")) or leaving.done(), within=0.1):
+        if len(lab.ledger) == seen and closes_in_vain(lab, asked):
+            lab.advance(PAST_EVERY_WAIT)
+        seen = len(lab.ledger)
+    await leaving
+    return asked
+
+
+def closes_in_vain(lab: Lab, asked: int) -> bool:
+    """Whether a pool that has begun to close, after the row of that number, still lends a connection."""
+    closing = {database_of(lab, event) for event in lab.ledger.of("close", since=asked)}
+    return any(database_of(lab, event) in closing for event in lab.held())
+
+
+async def over_or_stuck(lab: Lab, mark: int, stuck: float) -> bool:
+    """Wait until the only request under way is over, or has opened or closed a connection.
+
+    Tells whether it waited for a connection for `stuck` seconds: unless another task of its own returns one, nobody
+    ever will, so the lab's clock goes past the pool's own patience.
+    """
+
+    def over(ledger: Ledger) -> bool:
+        return bool(ledger.of("done", "open", "close", "lost", since=mark))
+
+    await lab.until(lambda ledger: over(ledger) or ledger.state.waiting > 0)
+    waited = not await lab.until(lambda ledger: over(ledger) or not ledger.state.waiting, within=stuck)
+    if waited:
+        lab.advance(3600)
+    await lab.until(over)
+    return waited
+
+
+async def turns(lab: Lab, there: Callable[[Ledger], bool], times: int = TURNS, stuck: float = STUCK) -> bool:
+    """Wait for a condition for as long as it takes some requests to go through the app; tell whether it came true.
+
+    What was sent to the app before them has had its turn by then, on a busy machine too; on a shared connection
+    nothing of it shows in the ledger before the statement in front is done.
+
+    Args:
+        times: how many requests.
+        stuck: seconds after which an app that does not answer one of them is given up.
+    """
+    for _ in range(times):
+        if await lab.until(there, within=TURN):
+            return True
+        try:
+            async with asyncio.timeout(stuck):
+                await lab.turn()
+        except TimeoutError:
+            break
+    return there(lab.ledger)
 
 
 async def settled(lab: Lab, size: int) -> PoolState:

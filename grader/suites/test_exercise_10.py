@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from shop import first, settled, short, told
+from shop import answered, first, settled, short, told, unusable
 
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
@@ -119,8 +119,8 @@ async def test_shows_the_order(lab: Lab) -> None:
     expect(
         answer.status == 200,
         expected=f"GET {order.path()} answers 200 with the order.",
-        happened=_answered(lab, answer),
-        misconception="used-after-return" if error and _unusable(error.message) else None,
+        happened=answered(lab, answer),
+        misconception="used-after-return" if error and unusable(error.message) else None,
         at=first(lab.ledger.of("return", since=mark)),
         error=error,
     )
@@ -211,7 +211,7 @@ async def test_pool_of_one(lab: Lab) -> None:
             answer.status == status,
             expected=f"GET {path} answers {status} with a pool of one connection.",
             happened=(
-                f"{_answered(lab, answer)} The only connection of the pool was borrowed {_times(len(borrows))}, "
+                f"{answered(lab, answer)} The only connection of the pool was borrowed {_times(len(borrows))}, "
                 "and nobody else wanted it."
             ),
             misconception="turns-visitors-away" if answer.status in (429, 503) else None,
@@ -274,7 +274,7 @@ async def test_crowd(lab: Lab) -> None:
         expect(
             answer.status == 200,
             expected=f"Each of {CROWD} visitors who come at once gets their order.",
-            happened=f"The visitor number {place + 1}: {_answered(lab, answer)}",
+            happened=f"The visitor number {place + 1}: {answered(lab, answer)}",
             misconception="turns-visitors-away" if answer.status in (429, 503) else None,
             error=lab.request_error(answer.request),
         )
@@ -445,7 +445,7 @@ async def _expect_status(lab: Lab, path: str, status: int, what: str, misconcept
     expect(
         answer.status == status,
         expected=f"GET {path} answers {status}: the shop {what}.",
-        happened=_answered(lab, answer),
+        happened=answered(lab, answer),
         misconception=misconception,
         error=lab.request_error(answer.request),
     )
@@ -457,8 +457,8 @@ def _expect_answered(lab: Lab, answer: Answer, status: int) -> None:
     expect(
         answer.status == status,
         expected=f"The answer is {status}, as it is when nobody else asks.",
-        happened=_answered(lab, answer),
-        misconception="one-name-for-all" if error and _unusable(error.message) else None,
+        happened=answered(lab, answer),
+        misconception="one-name-for-all" if error and unusable(error.message) else None,
         error=error,
     )
 
@@ -548,18 +548,6 @@ def _why_no_end(lab: Lab, mark: int) -> str | None:
     if state.waiting < CROWD - _answers(lab.ledger, mark):
         return "starves-threads"
     return _why_stuck(lab)
-
-
-def _answered(lab: Lab, answer: Answer) -> str:
-    error = lab.request_error(answer.request)
-    if error:
-        return f"It answered {answer.status}: the route raised {error}."
-    return f"It answered {answer.status} with {told(answer)}".rstrip(",") + "."
-
-
-def _unusable(message: str) -> bool:
-    """Whether an error says, in the words of `databases` or of the pool, that a connection was returned."""
-    return "not acquired" in message or "was returned" in message
 
 
 def _at_line(event: Event | None) -> str:

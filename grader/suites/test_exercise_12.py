@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 from collections.abc import Callable, Iterable
 
-from pools import Desk, Told, connections, held_openings, told
+from pools import Desk, are_open, connections, held_openings, is_a, told
+from shop import first
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
@@ -48,7 +48,7 @@ async def test_opens_min_size(lab: Lab) -> None:
     expect(
         desk.open_connections == 0,
         expected="Making a pool opens nothing yet; `open` does.",
-        happened=f"Before `open` was called, {_are_open(desk.open_connections)}.",
+        happened=f"Before `open` was called, {are_open(desk.open_connections)}.",
     )
     opened = await desk.open()
     expect(opened.ok, expected="`open` opens the pool.", happened=f"It raised {opened}.")
@@ -56,7 +56,7 @@ async def test_opens_min_size(lab: Lab) -> None:
     expect(
         now == low,
         expected=f"When `open` is done, min_size={low} connections are open, before anybody borrows one.",
-        happened=f"After `open`, with max_size={high}, {_are_open(now)}.",
+        happened=f"After `open`, with max_size={high}, {are_open(now)}.",
         misconception="opens-lazily" if now < low else "opens-all-at-once",
     )
 
@@ -76,7 +76,7 @@ async def test_opens_once(lab: Lab) -> None:
     expect(
         again.ok and now == low,
         expected=f"A second `open` returns, and the same {connections(low)} are open as before.",
-        happened=f"A second `open`: {again}; then {_are_open(now)}.",
+        happened=f"A second `open`: {again}; then {are_open(now)}.",
         misconception="opens-twice" if now > low else None,
     )
 
@@ -88,7 +88,7 @@ async def test_refuses_wrong_sizes(lab: Lab) -> None:
     for low, high in ((0, size), (-size, size), (size + 1, size)):
         made = await desk.make(min_size=low, max_size=high)
         expect(
-            _is_a(made, "ValueError"),
+            is_a(made, "ValueError"),
             expected=f"Pool(database, min_size={low}, max_size={high}) raises ValueError.",
             happened=f"It raised {made}." if made.error else "It made a pool.",
             misconception="takes-any-size" if made.ok else "asserts-the-sizes",
@@ -129,7 +129,7 @@ async def test_lends_what_is_open(lab: Lab) -> None:
             f"and `release` closed {_numbers(closed) if closed else 'none'}."
         ),
         misconception="new-each-time" if closed else "opens-before-looking",
-        at=_first(opened),
+        at=first(opened),
     )
     expect(returned.ok, expected="`release` takes the connection back.", happened=f"It raised {returned}.")
     expect(
@@ -166,7 +166,7 @@ async def test_lends_it_again(lab: Lab) -> None:
                 f"been opened and {len(closed)} closed."
             ),
             misconception="closes-at-return" if closed else "never-comes-back",
-            at=_first(changes),
+            at=first(changes),
         )
 
 
@@ -243,7 +243,7 @@ async def test_grows(lab: Lab) -> None:
         expect(
             max(low, number) <= now <= high,
             expected=f"With min_size={low} and max_size={high}, it opens another when none is free.",
-            happened=f"With {number} lent, {_are_open(now)}.",
+            happened=f"With {number} lent, {are_open(now)}.",
         )
     expect(
         len(set(used)) == high,
@@ -280,7 +280,7 @@ async def test_waits_at_max(lab: Lab) -> None:
             else "`acquire` lent something at once."
         ),
         misconception="grows-without-end" if opened else "raises-when-empty" if answer and answer.error else None,
-        at=_first(opened),
+        at=first(opened),
     )
 
 
@@ -307,7 +307,7 @@ async def test_a_return_wakes_a_waiter(lab: Lab) -> None:
         not opened,
         expected="The borrower who waited gets the connection that was returned.",
         happened=f"Connection {_numbers(opened)} was opened instead.",
-        at=_first(opened),
+        at=first(opened),
     )
 
 
@@ -337,7 +337,7 @@ async def test_serves_a_crowd(lab: Lab) -> None:
         expect(
             highest <= high,
             expected=f"With max_size={high}, no more than {connections(high)} are open at any moment.",
-            happened=f"When {len(crowd)} borrowers came at once, {_are_open(highest)}.",
+            happened=f"When {len(crowd)} borrowers came at once, {are_open(highest)}.",
             misconception="counts-too-late",
             at=most,
         )
@@ -423,7 +423,7 @@ async def test_times_out(lab: Lab) -> None:
     )
     answer = told(call.result())
     expect(
-        _is_a(answer, "TimeoutError"),
+        is_a(answer, "TimeoutError"),
         expected="A wait that is over ends with TimeoutError, or a subclass of it.",
         happened=f"`acquire` raised {answer}." if answer.error else "`acquire` returned without a connection.",
         misconception="another-error",
@@ -462,7 +462,7 @@ async def test_a_second_return_counts_once(lab: Lab) -> None:
     expect(
         not await _is_given_one(desk, "dan"),
         expected="Of 2 connections one was returned, twice; so one borrower gets it, and the next one waits.",
-        happened=f"Two borrowers got a connection; {_are_open(desk.open_connections)}, and three borrowers hold one.",
+        happened=f"Two borrowers got a connection; {are_open(desk.open_connections)}, and three borrowers hold one.",
         misconception="in-the-pool-twice",
     )
 
@@ -565,7 +565,7 @@ async def test_replaces_a_closed_one(lab: Lab) -> None:
             misconception="lends-the-closed",
         )
     now = desk.open_connections
-    expect(now <= 2, expected="With max_size=2, no more than 2 are open.", happened=f"{_are_open(now)}.")
+    expect(now <= 2, expected="With max_size=2, no more than 2 are open.", happened=f"{are_open(now)}.")
 
 
 @check(
@@ -619,7 +619,7 @@ async def _expect_its_place_is_kept(lab: Lab) -> None:
         expected="With max_size=1 one connection is open at most, also while a closed one is being replaced.",
         happened=(
             f"While a connection was opened for gus, who waited, in place of a closed one, hal came. "
-            f"Then {_are_open(highest)}, and lent to {' and '.join(served) or 'nobody'}."
+            f"Then {are_open(highest)}, and lent to {' and '.join(served) or 'nobody'}."
         ),
         misconception="counts-too-late",
         at=most,
@@ -662,7 +662,7 @@ async def test_rolls_back(lab: Lab) -> None:
             else f"Connection {number} was returned with an open transaction, and nothing ended it."
         ),
         misconception="commits-at-return" if ends else "transaction-left-open",
-        at=_first(ends) or _last_statement(lab),
+        at=first(ends) or _last_statement(lab),
     )
     await _gets(desk, "ben", expected="The connection that was returned is lent again.", waits="never-comes-back")
     await _commits(desk, "ben")
@@ -772,7 +772,7 @@ async def test_closes(lab: Lab) -> None:
     expect(
         closed.ok and now == 0,
         expected="`close` closes every connection; none is left open.",
-        happened=f"`close`: {closed}; afterwards {_are_open(now)}.",
+        happened=f"`close`: {closed}; afterwards {are_open(now)}.",
         misconception="leaves-them-open" if now else None,
     )
     again = await desk.close()
@@ -809,7 +809,7 @@ async def test_closes_what_comes_back_late(lab: Lab) -> None:
     expect(
         now == 0,
         expected="A connection that comes back to a closed pool is closed.",
-        happened=f"When both borrowers had returned theirs, {_are_open(now)}.",
+        happened=f"When both borrowers had returned theirs, {are_open(now)}.",
         misconception="keeps-late-returns",
     )
     await _comes(lab, closing.done)
@@ -842,14 +842,14 @@ async def test_opens_again_or_refuses(lab: Lab) -> None:
         expect(
             now == 0,
             expected="A pool that refuses to be opened again opens nothing.",
-            happened=f"`open` raised {again}, and {_are_open(now)}.",
+            happened=f"`open` raised {again}, and {are_open(now)}.",
             misconception="half-open-again",
         )
         return
     expect(
         now == 2,
         expected="A closed pool that is opened again has min_size=2 connections, or `open` raises an exception.",
-        happened=f"`open` returned, and {_are_open(now)}.",
+        happened=f"`open` returned, and {are_open(now)}.",
         misconception="half-open-again",
     )
     used = await desk.lends(3, prefix="again")
@@ -857,7 +857,7 @@ async def test_opens_again_or_refuses(lab: Lab) -> None:
     expect(
         len(used) == 3 and (most is None or most.state.total <= 3),
         expected="A pool that was opened again lends max_size=3 connections, as before.",
-        happened=f"It lent {len(used)}; {_are_open(most.state.total if most else 0)} at most.",
+        happened=f"It lent {len(used)}; {are_open(most.state.total if most else 0)} at most.",
         misconception="half-open-again",
     )
 
@@ -936,7 +936,7 @@ async def _gets(
     expect(
         call.done(),
         expected=expected,
-        happened=f"{then}{borrower} waited in vain, while nothing else went on; {_are_open(desk.open_connections)}.",
+        happened=f"{then}{borrower} waited in vain, while nothing else went on; {are_open(desk.open_connections)}.",
         misconception=waits,
     )
     answer = told(call.result())
@@ -989,7 +989,7 @@ async def _expect_refusal(desk: Desk, borrower: str, which: str, misconception: 
         answer is not None and bool(answer.error),
         expected=f"`acquire` of a pool {which} raises an exception at once.",
         happened=(
-            f"It lent a connection; {_are_open(desk.open_connections)}."
+            f"It lent a connection; {are_open(desk.open_connections)}."
             if answer
             else f"{borrower} waited, and nothing went on."
         ),
@@ -999,7 +999,7 @@ async def _expect_refusal(desk: Desk, borrower: str, which: str, misconception: 
     expect(
         now == 0,
         expected=f"A pool {which} opens no connection.",
-        happened=f"After `acquire`, {_are_open(now)}.",
+        happened=f"After `acquire`, {are_open(now)}.",
         misconception=misconception,
     )
 
@@ -1016,7 +1016,7 @@ async def _expect_it_is_back(desk: Desk, mark: int, when: str, misconception: st
         expected=expected,
         happened=f"Of the pool's connections, {len(changes)} had been opened or closed {when}.",
         misconception=misconception,
-        at=_first(changes),
+        at=first(changes),
     )
 
 
@@ -1081,14 +1081,6 @@ async def _stored(lab: Lab, row: int) -> bool:
 # --- telling ---
 
 
-def _is_a(answer: Told, error: str) -> bool:
-    """Whether an exception is of a class, as far as its name tells: a class of the learner's own may be a subclass."""
-    return answer.error == error or (bool(answer.error) and answer.error not in _COMMON_ERRORS)
-
-
-_COMMON_ERRORS = {*vars(builtins), "QueueEmpty", "QueueFull", "InvalidStateError", "IncompleteReadError", "Error"}
-
-
 def _outcome(call: Call) -> str:
     if not call.done():
         return "it did not return"
@@ -1105,17 +1097,9 @@ def _last_statement(lab: Lab) -> Event | None:
     return next(reversed(lab.ledger.of("statement")), None)
 
 
-def _first(events: list[Event]) -> Event | None:
-    return events[0] if events else None
-
-
 def _numbers(events: list[Event]) -> str:
     return ", ".join(str(event.connection) for event in events)
 
 
 def _listed(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, numbers))
-
-
-def _are_open(number: int) -> str:
-    return f"{connections(number)} {'is' if number == 1 else 'are'} open"

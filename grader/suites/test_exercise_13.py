@@ -7,12 +7,12 @@ more. After each, the pool is asked for everything that it may lend.
 from __future__ import annotations
 
 import asyncio
-import builtins
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from pools import SOON, Desk, Told, connections, told
+from pools import SOON, Desk, Told, are_open, connections, is_a, told
+from shop import first
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
@@ -66,7 +66,7 @@ async def test_works_as_before(lab: Lab) -> None:
     expect(
         not early and now <= 2,
         expected=whole,
-        happened=f"With 2 lent, {' and '.join(early) or 'nobody'} got an answer at once; {_are_open(now)}.",
+        happened=f"With 2 lent, {' and '.join(early) or 'nobody'} got an answer at once; {are_open(now)}.",
         misconception="bigger-pool" if now > 2 else None,
     )
     await _begins(desk, "ann")
@@ -146,7 +146,7 @@ async def test_out_of_time(lab: Lab) -> None:
     for call in late:
         answer = told(call.result()) if call.done() else None
         expect(
-            answer is not None and _is_a(answer, "TimeoutError"),
+            answer is not None and is_a(answer, "TimeoutError"),
             expected=f"With timeout={timeout:g}, a wait ends with TimeoutError after {timeout:g} seconds.",
             happened=f"`acquire` raised {answer}." if answer else f"After {3 * timeout:g} seconds it still waited.",
         )
@@ -415,7 +415,7 @@ async def test_close_waits(lab: Lab) -> None:
         expect(
             not both or not left,
             expected=expected,
-            happened=f"{cut}, during its ROLLBACK. Then `close` was called, and both had ended; {_are_open(left)}.",
+            happened=f"{cut}, during its ROLLBACK. Then `close` was called, and both had ended; {are_open(left)}.",
             misconception="nobody-waits",
         )
     await _end_of(call, cut)
@@ -424,7 +424,7 @@ async def test_close_waits(lab: Lab) -> None:
     expect(
         not left,
         expected=expected,
-        happened=f"{cut}, during its ROLLBACK. Then `close` was called. When both had ended, {_are_open(left)}.",
+        happened=f"{cut}, during its ROLLBACK. Then `close` was called. When both had ended, {are_open(left)}.",
         misconception="nobody-waits",
     )
 
@@ -463,7 +463,7 @@ async def test_cancelled_in_opening(lab: Lab) -> None:
         expected="Each connection that was opened is lent or closed, also when its borrower is gone.",
         happened=f"Nobody closed connection {lost[0].connection if lost else 0}; it ended when Python found it unused.",
         misconception="opened-for-nobody",
-        at=_first(lost),
+        at=first(lost),
     )
 
 
@@ -643,7 +643,7 @@ def _expect_at_most(desk: Desk, size: int, mark: int, cut: Cut, *, beside: int =
     expect(
         over is None,
         expected=f"With max_size={size}, no more than {connections(size)} are open at any time.",
-        happened=f"{cut}. Then another was opened, and {_are_open(over.state.total - beside if over else 0)}.",
+        happened=f"{cut}. Then another was opened, and {are_open(over.state.total - beside if over else 0)}.",
         misconception="opened-for-nobody" if "opening" in cut.what else "forgets-the-old-one",
         at=over,
     )
@@ -688,7 +688,7 @@ async def _expect_whole(desk: Desk, after: str, misconception: str | None) -> No
         expected=expected,
         happened=f"After {after}, and with {size} lent, one more borrower was given a connection.",
         misconception="bigger-pool" if opened else "given-back-twice",
-        at=_first(opened),
+        at=first(opened),
     )
     for number in range(size):
         await desk.release(f"all-{number}")
@@ -699,21 +699,5 @@ async def _expect_whole(desk: Desk, after: str, misconception: str | None) -> No
 # --- telling ---
 
 
-def _is_a(answer: Told, error: str) -> bool:
-    """Whether an exception is of a class, as far as its name tells: a class of the learner's own may be a subclass."""
-    return answer.error == error or (bool(answer.error) and answer.error not in _COMMON_ERRORS)
-
-
-_COMMON_ERRORS = {*vars(builtins), "CancelledError", "QueueEmpty", "InvalidStateError", "Error"}
-
-
 def _ran(events: list[Event], sql: str) -> bool:
     return any(sql in event.detail.casefold() for event in events)
-
-
-def _first(events: list[Event]) -> Event | None:
-    return events[0] if events else None
-
-
-def _are_open(number: int) -> str:
-    return f"{connections(number)} {'is' if number == 1 else 'are'} open"

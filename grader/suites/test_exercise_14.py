@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 
-from shop import first
+from shop import database_of, first, free_in
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
@@ -60,7 +60,7 @@ _CLOSED = re.compile(rb"pool (is|was) clos")
 async def test_opens_everything(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
     ready = lab.ledger.of("ready")[-1]
-    free = {name: _free(lab, name, ready.seq) for name in (SHOP, ARCHIVE)}
+    free = {name: free_in(lab, name, ready.seq) for name in (SHOP, ARCHIVE)}
     missing = [name for name, number in free.items() if number < SIZE]
     misconception = None
     if missing:
@@ -755,13 +755,8 @@ async def _fails_cleanly(lab: Lab) -> bool:
 # --- reading the ledger and the database ---
 
 
-def _file(lab: Lab, event: Event) -> str:
-    """Return the name of the database that an event's connection leads to."""
-    return next((one.detail for one in lab.ledger.of("open", connection=event.connection)), "")
-
-
 def _on(lab: Lab, event: Event, name: str) -> bool:
-    return _file(lab, event) == name
+    return database_of(lab, event) == name
 
 
 def _copying(statements: Iterable[Event]) -> list[Event]:
@@ -772,19 +767,6 @@ def _copying(statements: Iterable[Event]) -> list[Event]:
 def _booking(statements: Iterable[Event]) -> list[Event]:
     """Return the statements of jobs: those with which they write into the archive, and then into the shop."""
     return [event for event in statements if "parcel" in event.detail.casefold()]
-
-
-def _free(lab: Lab, name: str, until: int) -> int:
-    """Return how many connections to a database were in a pool and free at the row of that number."""
-    free: set[int | None] = set()
-    for event in lab.ledger.of("open", "borrow", "return", "close", "lost"):
-        if event.seq > until or not event.pooled or _file(lab, event) != name:
-            continue
-        if event.kind in ("open", "return"):
-            free.add(event.connection)
-        else:
-            free.discard(event.connection)
-    return len(free)
 
 
 def _end(lab: Lab) -> Event | None:
@@ -817,7 +799,7 @@ def _told_open(lab: Lab) -> str:
     """Say how many connections to which database were not closed."""
     left: dict[str, int] = {}
     for event in lab.ledger.of("open", "close"):
-        left[_file(lab, event)] = left.get(_file(lab, event), 0) + (1 if event.kind == "open" else -1)
+        left[database_of(lab, event)] = left.get(database_of(lab, event), 0) + (1 if event.kind == "open" else -1)
     told = [f"{count(number, 'connection')} to {name}" for name, number in sorted(left.items()) if number]
     if not told:
         return "every connection was closed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from shop import shut_down
 
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
@@ -12,7 +12,6 @@ from poolkit.text import count
 SIZE = 8
 """So many connections in each pool that a shutdown which does not wait for them cannot be done by chance."""
 
-LONG = 600.0
 """Seconds, on the lab's clock: more than any closing waits for a connection that does not come back."""
 
 SETTLES = 0.5
@@ -77,7 +76,7 @@ async def test_closes_everything(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
     await lab.get("/")
     total = lab.pool.total
-    asked = await _shut_down(lab)
+    asked = await shut_down(lab)
     stopped = lab.ledger.of("stopped")
     lost = lab.ledger.of("lost")
     expected = (
@@ -103,29 +102,6 @@ async def test_closes_everything(lab: Lab) -> None:
         misconception="held-at-shutdown",
         at=forced[0] if forced else None,
     )
-
-
-async def _shut_down(lab: Lab) -> int:
-    """Let the app shut down, and return the number of the row at which it was asked to.
-
-    A pool that waits for a connection which nobody returns is spared its wait: the lab's clock goes on.
-    """
-    asked = len(lab.ledger) + 1
-    leaving = asyncio.create_task(lab.stop())
-    seen = 0
-    while not await lab.until(lambda ledger: bool(ledger.of("stopped")) or leaving.done(), within=0.05):
-        if len(lab.ledger) == seen and _closes_in_vain(lab, asked):
-            lab.advance(LONG)
-        seen = len(lab.ledger)
-    await leaving
-    return asked
-
-
-def _closes_in_vain(lab: Lab, asked: int) -> bool:
-    """Whether a pool that has begun to close still lends a connection."""
-    files = {event.connection: event.detail for event in lab.ledger.of("open")}
-    closing = {files[event.connection] for event in lab.ledger.of("close", since=asked)}
-    return any(files[event.connection] in closing for event in lab.held())
 
 
 async def _why_not_empty(lab: Lab, asked: int, stopped: Event) -> tuple[str, str]:
@@ -169,7 +145,7 @@ def _closed_while_borrowed(lab: Lab) -> list[Event]:
 async def test_shuts_down_without_an_error(lab: Lab) -> None:
     await lab.start()
     await lab.get("/")
-    await _shut_down(lab)
+    await shut_down(lab)
     error = lab.startup_error
     expect(
         error is None,
@@ -190,7 +166,7 @@ async def test_shuts_down_without_an_error(lab: Lab) -> None:
 async def test_process_ends(lab: Lab) -> None:
     await lab.start()
     await lab.get("/")
-    await _shut_down(lab)
+    await shut_down(lab)
     expect(
         await lab.exits(within=2.0),
         expected="When the last connection is closed, nothing keeps the process any more.",

@@ -6,12 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from shop import expect_full, first, settled, short, told
+from shop import answered, expect_full, first, over_or_stuck, settled, short, told, unusable
 
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
 from poolkit.judge.fixture import Answer, Lab
-from poolkit.judge.ledger import Ledger
 from poolkit.text import count
 
 GIVEN_SIZE = 4
@@ -98,8 +97,8 @@ async def test_tells_the_price(lab: Lab) -> None:
         expect(
             answer.status == 200,
             expected=f"GET {ware.path(quantity)} answers 200 with the price.",
-            happened=_answered(lab, answer),
-            misconception="used-after-return" if error and _unusable(error.message) else None,
+            happened=answered(lab, answer),
+            misconception="used-after-return" if error and unusable(error.message) else None,
             at=first(lab.ledger.of("return", since=mark)),
             error=error,
         )
@@ -130,7 +129,7 @@ async def test_returns_early(lab: Lab) -> None:
     expect(
         answer.status == 200,
         expected="When too few pieces are left, the answer is 200 and tells how many there are.",
-        happened=_answered(lab, answer),
+        happened=answered(lab, answer),
         error=lab.request_error(answer.request),
     )
     _expect_body(answer, ware.too_few)
@@ -151,7 +150,7 @@ async def test_returns_on_404(lab: Lab) -> None:
     expect(
         answer.status == 404,
         expected="An item that does not exist is answered with 404.",
-        happened=_answered(lab, answer),
+        happened=answered(lab, answer),
         misconception=_why_no_404(answer),
         error=lab.request_error(answer.request),
     )
@@ -173,7 +172,7 @@ async def test_returns_on_422(lab: Lab) -> None:
         expect(
             answer.status == 422,
             expected="A quantity that is no number, or below 1, is answered with 422.",
-            happened=f"For the quantity {quantity!r}: {_answered(lab, answer)}",
+            happened=f"For the quantity {quantity!r}: {answered(lab, answer)}",
             error=lab.request_error(answer.request),
         )
         await _expect_all_free(lab, size, answer, "one 422", "dependency-leak")
@@ -194,7 +193,7 @@ async def test_returns_on_an_exception(lab: Lab) -> None:
     expect(
         answer.status == 500,
         expected="A row with a weight of 0 raises ZeroDivisionError in the route, and the answer is 500.",
-        happened=_answered(lab, answer),
+        happened=answered(lab, answer),
         misconception="swallows-errors" if answer.status < 400 else "disguises-errors",
         error=lab.request_error(answer.request),
     )
@@ -260,7 +259,7 @@ async def test_visitors_together(lab: Lab) -> None:
         expect(
             answer.status == status,
             expected=f"GET {path} answers {status}, also when others ask at the same time.",
-            happened=_answered(lab, answer),
+            happened=answered(lab, answer),
             error=lab.request_error(answer.request),
         )
     _expect_body(answers[0], ware.price(3))
@@ -288,7 +287,7 @@ async def test_pool_of_one(lab: Lab) -> None:
         expect(
             answer.status == status,
             expected=f"GET {path} answers {status} with a pool of one connection.",
-            happened=_answered(lab, answer),
+            happened=answered(lab, answer),
             error=lab.request_error(answer.request),
         )
         await settled(lab, 1)
@@ -305,16 +304,7 @@ async def _visit(lab: Lab, path: str) -> Answer:
     """Send one request, with no other under way; fail the check when it opens or closes a connection."""
     mark = len(lab.ledger)
     call = lab.send("GET", path)
-
-    def over(ledger: Ledger) -> bool:
-        return bool(ledger.of("done", "open", "close", "lost", since=mark))
-
-    await lab.until(lambda ledger: over(ledger) or ledger.state.waiting > 0)
-    # The only visitor waits for a connection: unless another task of its own returns one, nobody ever will.
-    waited = not await lab.until(lambda ledger: over(ledger) or not ledger.state.waiting, within=STUCK)
-    if waited:
-        lab.advance(3600)  # past the pool's own patience, so that the answer need not be waited for
-    await lab.until(over)
+    waited = await over_or_stuck(lab, mark, STUCK)
     _expect_none_opened_or_closed(lab, mark)
     answer = await call
     borrowed = lab.ledger.of("borrow", since=mark)
@@ -422,7 +412,7 @@ def _expect_503(lab: Lab, answer: Answer) -> None:
     expect(
         answer.status == 503,
         expected="A missing table raises sqlite3.OperationalError, which `database_trouble` answers with 503.",
-        happened=_answered(lab, answer),
+        happened=answered(lab, answer),
         misconception=misconception,
         at=first(lab.ledger.of("error")),
         error=lab.request_error(answer.request),
@@ -434,7 +424,7 @@ async def _expect_price(lab: Lab, ware: Ware, when: str) -> None:
     expect(
         answer.status == 200,
         expected=f"The next visitor, {when}, gets a price.",
-        happened=_answered(lab, answer),
+        happened=answered(lab, answer),
         error=lab.request_error(answer.request),
     )
     _expect_body(answer, ware.price(3))
@@ -459,18 +449,6 @@ def _why_no_404(answer: Answer) -> str | None:
         return "disguises-errors"
     # A route that answers 500 by itself sends JSON; for an error that came out of it, the framework sends text.
     return "catches-its-own-404" if isinstance(answer.json(), dict) else "loses-the-error"
-
-
-def _answered(lab: Lab, answer: Answer) -> str:
-    error = lab.request_error(answer.request)
-    if error:
-        return f"It answered {answer.status}: the route raised {error}."
-    return f"It answered {answer.status} with {told(answer)}".rstrip(",") + "."
-
-
-def _unusable(message: str) -> bool:
-    """Whether an error says, in the words of `databases` or of the pool, that a connection was returned."""
-    return "not acquired" in message or "was returned" in message
 
 
 def _was_lent(lab: Lab, end: Event) -> bool:

@@ -6,12 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from shop import Item, add_item, expect_full, first, short, told
+from shop import Item, add_item, expect_full, first, over_or_stuck, short, told
 
 from poolkit.events import Event, PoolState
 from poolkit.judge.checks import CheckFailed, check, expect
 from poolkit.judge.fixture import Answer, Lab
-from poolkit.judge.ledger import Ledger
 from poolkit.report import AppError
 from poolkit.text import count
 
@@ -391,16 +390,7 @@ async def _visit(lab: Lab, method: str, path: str) -> Answer:
     """Send one request, with no other under way; fail the check when it opens or closes a connection."""
     mark = len(lab.ledger)
     call = lab.send(method, path)
-
-    def over(ledger: Ledger) -> bool:
-        return bool(ledger.of("done", "open", "close", "lost", since=mark))
-
-    await lab.until(lambda ledger: over(ledger) or ledger.state.waiting > 0)
-    # The only visitor waits for a connection: unless another task of its own returns one, nobody ever will.
-    waited = not await lab.until(lambda ledger: over(ledger) or not ledger.state.waiting, within=STUCK)
-    if waited:
-        lab.advance(3600)  # past the pool's own patience, so that the answer need not be waited for
-    await lab.until(over)
+    waited = await over_or_stuck(lab, mark, STUCK)
     _expect_none_opened_or_closed(lab, mark)
     answer = await call
     borrowed = lab.ledger.of("borrow", since=mark)

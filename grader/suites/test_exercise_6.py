@@ -6,7 +6,7 @@ import asyncio
 import re
 from dataclasses import dataclass
 
-from shop import first, settled, short, told
+from shop import database_of, first, free_in, settled, short, shut_down, told
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
@@ -18,7 +18,6 @@ SHOP, ARCHIVE = "shop.db", "archive.db"
 SIZE = 3
 """Connections in each pool where a check counts them."""
 
-LONG = 600.0
 """Seconds, on the lab's clock: more than any closing waits for a connection that does not come back."""
 
 SETTLES = 0.2
@@ -72,7 +71,7 @@ async def test_opens_both_pools(lab: Lab) -> None:
         misconception="closed-at-once",
         at=first(early),
     )
-    missing = [name for name in (SHOP, ARCHIVE) if _free(lab, name, ready.seq) < SIZE]
+    missing = [name for name in (SHOP, ARCHIVE) if free_in(lab, name, ready.seq) < SIZE]
     if missing:
         misconception = None if lab.held() else await _why_not_open(lab, missing)
         expect(False, expected=expected, happened=happened, misconception=misconception, at=ready)
@@ -137,14 +136,14 @@ async def test_reports_answer(lab: Lab) -> None:
 async def test_stores_the_views(lab: Lab) -> None:
     await lab.start()
     seen = await _look_at_items(lab)
-    asked = await _shut_down(lab)
+    asked = await shut_down(lab)
     marks = ", ".join("?" * len(seen))
     rows = await lab.sql(
         f"SELECT item_id, sum(number) FROM views WHERE item_id IN ({marks}) GROUP BY item_id", tuple(seen)
     )
     stored: dict[object, object] = {row[0]: row[1] for row in rows}
     tried = [event for event in lab.ledger.of("statement", since=asked) if "views" in event.detail.casefold()]
-    closed = [event for event in lab.ledger.of("close", since=asked) if _file(lab, event) == SHOP]
+    closed = [event for event in lab.ledger.of("close", since=asked) if database_of(lab, event) == SHOP]
     error = lab.startup_error
     misconception = None
     if len(stored) < len(seen):
@@ -176,7 +175,7 @@ async def test_closes_both_pools(lab: Lab) -> None:
     item = await add_item(lab)
     await lab.get(item.path)
     await lab.get(_report(item.id))
-    await _shut_down(lab)
+    await shut_down(lab)
     left = _left_open(lab)
     expect(
         not any(left.values()),
@@ -199,7 +198,7 @@ async def test_closes_both_when_storing_fails(lab: Lab) -> None:
     await lab.start(pool_size=SIZE)
     await _look_at_items(lab)
     lab.faults.fail_statement("views", "disk I/O error", times=1_000)
-    asked = await _shut_down(lab)
+    asked = await shut_down(lab)
     left = _left_open(lab)
     failed = lab.ledger.of("error", since=asked)
     expect(
@@ -274,28 +273,6 @@ async def _look_at_items(lab: Lab) -> dict[int, int]:
     return seen
 
 
-async def _shut_down(lab: Lab) -> int:
-    """Let the app shut down, and return the number of the row at which it was asked to.
-
-    A pool that waits for a connection which nobody returns is spared its wait: the lab's clock goes on.
-    """
-    asked = len(lab.ledger) + 1
-    leaving = asyncio.create_task(lab.stop())
-    seen = 0
-    while not await lab.until(lambda ledger: bool(ledger.of("stopped")) or leaving.done(), within=0.1):
-        if len(lab.ledger) == seen and _closes_in_vain(lab, asked):
-            lab.advance(LONG)
-        seen = len(lab.ledger)
-    await leaving
-    return asked
-
-
-def _closes_in_vain(lab: Lab, asked: int) -> bool:
-    """Whether a pool that has begun to close still lends a connection."""
-    closing = {_file(lab, event) for event in lab.ledger.of("close", since=asked)}
-    return any(_file(lab, event) in closing for event in lab.held())
-
-
 async def _fail_to_start(lab: Lab, connection: int) -> None:
     """Refuse a connection at startup, and wait until the app has given up or is ready all the same."""
     lab.faults.refuse_connection(connection)
@@ -313,7 +290,7 @@ async def _expect_no_start_without(lab: Lab, connection: int) -> None:
     await _fail_to_start(lab, connection)
     refused = first(lab.ledger.of("refused"))
     ready = first(lab.ledger.of("ready"))
-    full = ready is None or all(_free(lab, name, ready.seq) >= SIZE for name in (SHOP, ARCHIVE))
+    full = ready is None or all(free_in(lab, name, ready.seq) >= SIZE for name in (SHOP, ARCHIVE))
     expect(
         full,
         expected=f"When connection {connection} is refused at startup, the error passes and the app does not start.",
@@ -350,14 +327,14 @@ async def _expect_used(lab: Lab, name: str, number: int, mark: int, total: int) 
     """Fail the check unless a query for item `number` ran on a pooled connection to a database, now free again."""
     queries = lab.ledger.of("statement", since=mark)
     expect(
-        any(event.pooled and _file(lab, event) == name and _names(event, number) for event in queries),
+        any(event.pooled and database_of(lab, event) == name and _names(event, number) for event in queries),
         expected=f"The query for item {number} runs on a connection of the pool of {name}.",
         happened=(
             "No query reached a database."
             if not queries
-            else f"It ran on a connection to {', '.join(sorted({_file(lab, event) for event in queries}))}."
+            else f"It ran on a connection to {', '.join(sorted({database_of(lab, event) for event in queries}))}."
         ),
-        misconception="wrong-pool" if queries and all(_file(lab, event) != name for event in queries) else None,
+        misconception="wrong-pool" if queries and all(database_of(lab, event) != name for event in queries) else None,
         at=first(queries),
     )
     state = await settled(lab, total)
@@ -372,31 +349,13 @@ async def _expect_used(lab: Lab, name: str, number: int, mark: int, total: int) 
 # --- reading the ledger ---
 
 
-def _file(lab: Lab, event: Event) -> str:
-    """Return the name of the database that an event's connection leads to."""
-    return next((one.detail for one in lab.ledger.of("open", connection=event.connection)), "")
-
-
 def _names(event: Event, number: int) -> bool:
     """Whether a statement asks for that number, as a parameter or in its text."""
     return number in event.params or str(number) in (*event.params, *re.findall(r"\d+", event.detail))
 
 
-def _free(lab: Lab, name: str, until: int) -> int:
-    """Return how many connections to a database were in a pool and free at the row of that number."""
-    free: set[int | None] = set()
-    for event in lab.ledger.of("open", "borrow", "return", "close", "lost"):
-        if event.seq > until or not event.pooled or _file(lab, event) != name:
-            continue
-        if event.kind in ("open", "return"):
-            free.add(event.connection)
-        else:
-            free.discard(event.connection)
-    return len(free)
-
-
 def _counted(lab: Lab, until: int) -> str:
-    return " and ".join(f"{count(_free(lab, name, until), 'connection')} to {name}" for name in (SHOP, ARCHIVE)) + (
+    return " and ".join(f"{count(free_in(lab, name, until), 'connection')} to {name}" for name in (SHOP, ARCHIVE)) + (
         " stood open and free"
     )
 
@@ -412,7 +371,7 @@ def _left_open(lab: Lab) -> dict[str, int]:
     left: dict[str, int] = {}
     for event in lab.ledger.of("open", "close"):
         if end is None or event.seq < end.seq:
-            left[_file(lab, event)] = left.get(_file(lab, event), 0) + (1 if event.kind == "open" else -1)
+            left[database_of(lab, event)] = left.get(database_of(lab, event), 0) + (1 if event.kind == "open" else -1)
     return left
 
 
@@ -428,7 +387,7 @@ async def _why_not_open(lab: Lab, missing: list[str]) -> str:
     """Ask for a report, to see whether that opens the pool which startup did not."""
     mark = len(lab.ledger)
     await lab.get(_report(1))
-    if any(_file(lab, event) in missing for event in lab.ledger.of("open", since=mark)):
+    if any(database_of(lab, event) in missing for event in lab.ledger.of("open", since=mark)):
         return "opened-by-a-visitor"
     if b"was never awaited" in lab.process.output:
         return "not-awaited"

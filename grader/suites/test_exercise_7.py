@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shop import first, settled, short, told
+from shop import first, settled, short, told, turns
 
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
@@ -22,9 +22,6 @@ ROOM = 1_000_000
 
 TURNS = 10
 """Round trips through the app after which transfers that have not come together are taken to go one by one."""
-
-TURN = 0.05
-"""Seconds that each of them waits at most for that."""
 
 STUCK = 0.5
 """Seconds after which a transfer that is alone and gets no connection, or no lock, is taken to wait for ever."""
@@ -326,21 +323,6 @@ async def _post(lab: Lab, order: dict[str, Any]) -> Answer:
     return await call
 
 
-async def _turns(lab: Lab, there: Callable[[Ledger], bool]) -> None:
-    """Wait for a condition for as long as it takes some requests to go through the app.
-
-    What was sent to the app before them has had its turn by then, on a busy machine too.
-    """
-    for _ in range(TURNS):
-        if await lab.until(there, within=TURN):
-            return
-        try:
-            async with asyncio.timeout(STUCK):
-                await lab.turn()
-        except TimeoutError:
-            return
-
-
 async def _pieces(lab: Lab, shelves: Shelves) -> tuple[int, int]:
     """Read, past the app, how many pieces the two shelves have; -1 for a shelf that is gone."""
     rows = await lab.sql("SELECT warehouse, pieces FROM stock WHERE item = ?", (shelves.item,))
@@ -511,12 +493,14 @@ async def _expect_both_count(lab: Lab, shelves: Shelves, *, back: bool) -> None:
     mark = len(lab.ledger)
     async with lab.gate("update"):
         calls = [lab.send("POST", "/transfers", body=body) for body in (shelves.order(one), order)]
-        await _turns(
+        await turns(
             lab,
             lambda ledger: (
                 len({event.connection for event in _attempts(ledger, mark)}) > 1
                 or bool(ledger.of("response", since=mark))
             ),
+            times=TURNS,
+            stuck=STUCK,
         )
     answers = await asyncio.gather(*calls)
     for answer in answers:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shop import first, settled, short, told
+from shop import TURNS, first, settled, short, told, turns
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
 from poolkit.judge.fixture import Answer, Lab
 from poolkit.judge.ledger import Ledger
 from poolkit.text import count
-
-TURNS = 8
-"""Round trips through the app after which a statement that was to be sent has reached the database, or is held up."""
-
-TURN = 0.05
-"""Seconds that each of them waits at most for what it is to bring."""
 
 STUCK = 0.7
 """Seconds without any event after which visitors who wait for a connection are taken to wait for ever."""
@@ -171,7 +164,7 @@ async def test_writes_a_report(lab: Lab) -> None:
         await lab.until(lambda ledger: call.over(ledger) or bool(_inserts(ledger, "report_lines", mark)))
         _expect_one_transaction(lab, mark)
         # Every line is held here, so an answer that comes now comes before them.
-        early = await _turns(
+        early = await turns(
             lab, lambda ledger: call.answered(ledger) and bool(_inserts(ledger, "report_lines", mark)), times=3
         )
         expect(
@@ -209,7 +202,7 @@ async def test_visitors_side_by_side(lab: Lab) -> None:
     mark = len(lab.ledger)
     async with lab.gate("visits"):
         calls = [Call(lab, "GET", day.path) for day in days]
-        together = await _turns(lab, lambda ledger: len({e.connection for e in _visits(ledger, mark)}) > 1)
+        together = await turns(lab, lambda ledger: len({e.connection for e in _visits(ledger, mark)}) > 1)
         state = lab.pool
     answers = [await call.answer() for call in calls]
     queries = _visits(lab.ledger, mark)
@@ -230,7 +223,7 @@ async def test_visitors_side_by_side(lab: Lab) -> None:
         await lab.until(lambda ledger: report.over(ledger) or bool(_inserts(ledger, "reports")))
         call = Call(lab, "GET", days[1].path)
         expect(
-            await _turns(lab, call.over),
+            await turns(lab, call.over),
             expected="A visitor who asks for a dashboard does not wait until a report is written.",
             happened=f"While a report was held at the database, {call} was not answered.",
             misconception="one-at-a-time" if _asks(lab.ledger, "into reports", days[0].name) else None,
@@ -290,7 +283,7 @@ async def test_keeps_answers_apart(lab: Lab) -> None:
             calls = []
             for day in days:
                 calls.append(Call(lab, "GET", day.path))
-                await _turns(lab, lambda ledger: bool(_asks(ledger, table, day.name)), times=TURNS // 2)  # noqa: B023
+                await turns(lab, lambda ledger: bool(_asks(ledger, table, day.name)), times=TURNS // 2)  # noqa: B023
         for call, day, other in zip(calls, days, reversed(days), strict=True):
             answer = await call.answer()
             _expect_dashboard(lab, answer, day, other)
@@ -311,10 +304,10 @@ async def test_refused_report_leaves_nothing(lab: Lab) -> None:
         call = Call(lab, "POST", day.report_path)
         await lab.until(lambda ledger: call.over(ledger) or bool(ledger.of("rollback", since=mark)))
         # Whatever else the request has begun gets the time to line up behind the rollback.
-        await _turns(lab, call.over, times=3)
+        await turns(lab, call.over, times=3)
     answer = await call.answer()
-    if await _turns(lab, lambda _: bool(_after_rollback(lab, mark)), times=3):
-        await _turns(lab, lambda _: False, times=2)  # more may follow the first
+    if await turns(lab, lambda _: bool(_after_rollback(lab, mark)), times=3):
+        await turns(lab, lambda _: False, times=2)  # more may follow the first
     late = _after_rollback(lab, mark)
     rows = await _rows(lab, day)
     happened = f"{call} answered {answer.status}; then there were {_counted(rows)} of that day."
@@ -360,8 +353,8 @@ async def test_unfinished_report_is_unseen(lab: Lab) -> None:
             writer = Call(lab, "POST", day.report_path)
             await lab.until(lambda ledger: writer.over(ledger) or bool(_inserts(ledger, "reports", mark)))
             reader = Call(lab, "GET", day.report_path)
-            await _turns(lab, reader.over)
-        await _turns(lab, lambda ledger: writer.over(ledger) or bool(_inserts(ledger, "report_lines", mark)))
+            await turns(lab, reader.over)
+        await turns(lab, lambda ledger: writer.over(ledger) or bool(_inserts(ledger, "report_lines", mark)))
         reports, lines = await _rows(lab, day)
         held = first(_inserts(lab.ledger, "report_lines", mark))
     # What a reader saw is told before what the database shows from outside: it is the visitor who is misled.
@@ -407,7 +400,7 @@ async def test_writers_wait(lab: Lab) -> None:
     # Whoever has read by now and holds that moment keeps the other one from its commit: one of them must fail.
     async with lab.gate("into reports"):
         calls = [Call(lab, "POST", day.report_path) for day in days]
-        await _turns(
+        await turns(
             lab,
             lambda ledger: (
                 len({event.connection for event in _write_attempts(ledger, mark)}) > 1
@@ -423,8 +416,8 @@ async def test_writers_wait(lab: Lab) -> None:
         await lab.until(lambda ledger: writer.over(ledger) or bool(_inserts(ledger, "reports", mark)))
         buyer = Call(lab, "POST", "/orders", vars(order))
         # Then it is stored, or has the write lock, or waits for it; unless it waits in the app for its turn.
-        if await _turns(lab, lambda ledger: bool(_asks(ledger, "orders", order.customer))):
-            await _turns(lab, buyer.answered, times=3)
+        if await turns(lab, lambda ledger: bool(_asks(ledger, "orders", order.customer))):
+            await turns(lab, buyer.answered, times=3)
     await _expect_written(lab, [writer], [day], mark, "When an order came while a report was written")
     await _expect_stored(lab, await buyer.answer(), order)
 
@@ -446,9 +439,9 @@ async def test_orders_survive(lab: Lab) -> None:
             writer = Call(lab, "POST", day.report_path)
             await lab.until(lambda ledger: writer.over(ledger) or bool(_inserts(ledger, "reports", mark)))
             buyer = Call(lab, "POST", "/orders", vars(order))
-            apart = await _turns(lab, lambda ledger: bool(_asks(ledger, "orders", order.customer)))
+            apart = await turns(lab, lambda ledger: bool(_asks(ledger, "orders", order.customer)))
         # The report goes on first. On a connection of its own, nothing of the order is in its way.
-        went_on = await _turns(
+        went_on = await turns(
             lab, lambda ledger: writer.over(ledger) or _intruder(lab, mark, order.customer) is not None
         )
         intruder = _intruder(lab, mark, order.customer)
@@ -513,23 +506,6 @@ async def test_pool_of_one(lab: Lab) -> None:
 
 
 # --- visiting ---
-
-
-async def _turns(lab: Lab, there: Callable[[Ledger], bool], times: int = TURNS) -> bool:
-    """Wait for a condition for as long as it takes some requests to go through the app; tell whether it came true.
-
-    What was sent to the app before them has had its turn by then, on a busy machine too; on a shared connection
-    nothing of it shows in the ledger before the statement in front is done.
-    """
-    for _ in range(times):
-        if await lab.until(there, within=TURN):
-            return True
-        try:
-            async with asyncio.timeout(STUCK):
-                await lab.turn()
-        except TimeoutError:
-            break
-    return there(lab.ledger)
 
 
 async def _visit(lab: Lab, *requests: tuple[str, str, object]) -> list[Answer]:
@@ -686,7 +662,7 @@ async def _expect_one_moment(lab: Lab, day: Day) -> None:
         await lab.until(lambda ledger: reader.over(ledger) or bool(_asks(ledger, "from reports", day.name)))
         await lab.turn()  # what it asks for beside that is asked by now
         writer = Call(lab, "POST", day.report_path)
-        await _turns(lab, writer.over)
+        await turns(lab, writer.over)
     seen, written = await reader.answer(), await writer.answer()
     lines = [e for e in lab.ledger.of("statement", since=mark) if "from report_lines" in e.detail.casefold()]
     expect(
