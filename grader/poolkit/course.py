@@ -25,11 +25,15 @@ class _Strict(BaseModel):
 
 
 class Limits(_Strict):
-    """What one run may use: seconds for a check and for the exercise, MiB of memory for a lab."""
+    """What one run may use: seconds for a check and for the exercise, MiB of memory for a lab, checks at once.
+
+    More than two at once make a run shorter only where its checks mostly wait.
+    """
 
     check_s: int = Field(default=10, ge=1, le=600)
     exercise_s: int = Field(default=60, ge=1, le=3600)
     memory_mb: int = Field(default=1024, ge=256, le=16384)
+    at_once: int = Field(default=2, ge=1, le=16)
 
 
 class ExerciseFile(_Strict):

@@ -389,6 +389,8 @@ async def _soon(lab: Lab, condition: Callable[[Ledger], bool]) -> bool:
         if trips >= LONG and loop.time() >= since + LONG_S:
             return False
         await lab.turn()
+        # Trips without a rest would take the machine from the very app that is waited for.
+        await lab.until(condition, within=LONG_S / LONG)
         trips += 1
     return True
 

@@ -1042,6 +1042,8 @@ async def _comes(lab: Lab, over: Callable[[], bool], trips: int = VAIN, seconds:
         if trip < STEPS:
             lab.advance(STEP)
         await lab.turn()
+        # Trips without a rest would take the machine from the very app that is waited for.
+        await lab.until(lambda ledger: over() or len(ledger) != seen, within=seconds / trips)  # noqa: B023
         if len(lab.ledger) == seen:
             calm += 1
         else:

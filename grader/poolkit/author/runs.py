@@ -22,17 +22,19 @@ from poolkit.report import Report
 def grade_all(
     course: Course, solutions: Sequence[Solution], *, seed: int, workers: int | None = None
 ) -> Iterator[tuple[Solution, Report]]:
-    """Grade solutions of a course, in the order in which they are done.
+    """Grade solutions of a course, the last first; return them in the order in which they are done.
+
+    The later exercises take longer: so the processes come to their end at about the same time.
 
     Args:
-        workers: how many processes; one for each core when not given.
+        workers: how many processes; two for each core when not given, for a run often waits.
 
     Raises:
         PoolkitError: an exercise or the machine is broken.
     """
-    count = max(1, min(workers or os.cpu_count() or 1, len(solutions)))
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin) as pool:
-        futures = {pool.submit(_grade, course.root, solution, seed): solution for solution in solutions}
+    count = max(1, min(workers or 2 * (os.cpu_count() or 1), len(solutions)))
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=begin) as pool:
+        futures = {pool.submit(_grade, course.root, solution, seed): solution for solution in reversed(solutions)}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
@@ -44,7 +46,8 @@ def grade_all(
 # In a worker process, which serves one course; the warm process ends when its worker does.
 
 
-def _begin() -> None:
+def begin() -> None:
+    """Let a worker process end with the command that began it, and only then."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command's own process ends this one
     end_with_parent()
 

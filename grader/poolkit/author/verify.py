@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 from poolkit import lesson, yamlfile
 from poolkit.author.metadata import course_problems, exercise_problems, mistakes, not_covered
-from poolkit.author.runs import grade_all
+from poolkit.author.runs import begin, grade_all
 from poolkit.author.solutions import Kind, Solution, solutions
 from poolkit.course import Course, Exercise
 from poolkit.errors import CourseFault
@@ -83,7 +85,7 @@ def verify(
     Args:
         names: the exercises to prove; all, and the course as a whole, when none is given.
         seed: of every run.
-        workers: how many runs at once; one for each core when not given.
+        workers: how many runs at once; see `grade_all`.
         progress: told how many runs are done, of how many.
 
     Raises:
@@ -107,29 +109,33 @@ def verify(
         if exercise.suite.exists():
             found += [solution for solution in files if solution.path.is_file()]
     results: dict[str, list[tuple[Solution, Report]]] = {}
-    for done, (solution, report) in enumerate(grade_all(course, found, seed=seed, workers=workers) if found else (), 1):
-        results.setdefault(solution.exercise, []).append((solution, report))
-        progress(done, len(found))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=begin) as beside:
+        quizzes = None if names else beside.submit(_quizzes, course)
+        runs = grade_all(course, found, seed=seed, workers=workers) if found else ()
+        for done, (solution, report) in enumerate(runs, 1):
+            results.setdefault(solution.exercise, []).append((solution, report))
+            progress(done, len(found))
+    questions = _questions(course)
     for proof in proofs:
         if proof.id in results:
-            _judge(proof, exercises[proof.id], results[proof.id], _questions(course))
-    return _whole(course, proofs, found, all_of_it=not names)
+            _judge(proof, exercises[proof.id], results[proof.id], questions)
+    return _whole(course, proofs, found, quizzes.result() if quizzes else None)
 
 
-def _whole(course: Course, proofs: list[ExerciseProof], found: list[Solution], *, all_of_it: bool) -> Proof:
+def _whole(course: Course, proofs: list[ExerciseProof], found: list[Solution], quizzes: QuizProof | None) -> Proof:
+    """Put the proof together; `quizzes` is None when only some of the exercises were proved."""
     listed, excused = mistakes(course), not_covered(course)
     covered = {number for solution in found for number in solution.mistakes}
     problems: list[str] = []
     for number in sorted(covered - listed.keys()):
         problems.append(f"mistake {number}: not in solutions/mistakes.yaml; add it there, or mend the header")
-    if all_of_it:
+    if quizzes is not None:
         problems += course_problems(course)
         for number in sorted(listed.keys() - covered - excused.keys()):
             problems.append(
                 f"mistake {number}, {listed[number]}: no wrong file shows it; write one, or say in "
                 "solutions/NOT_COVERED.md why it cannot be graded"
             )
-    quizzes = _quizzes(course) if all_of_it else None
     known = frozenset(covered & listed.keys())
     proof = Proof(tuple(proofs), len(listed), known, frozenset(excused), tuple(problems), quizzes)
     if proof.accuracy < ACCURACY_WANTED:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import httpcore
@@ -24,8 +25,7 @@ class LabTransport(httpx.AsyncHTTPTransport):
     """
 
     def __init__(self, path: Path) -> None:
-        # Nothing here speaks TLS; a context of our own saves httpx from reading every certificate of the machine.
-        super().__init__(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False)
+        super().__init__(verify=_no_tls(), trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
             uds=str(path),
             # A connection for each request: uvicorn hangs up after an exception, which a reused one would trip over.
@@ -33,6 +33,12 @@ class LabTransport(httpx.AsyncHTTPTransport):
             max_keepalive_connections=0,
             network_backend=_Backend(),
         )
+
+
+@cache
+def _no_tls() -> ssl.SSLContext:
+    """Return what httpx wants to have; it would read every certificate of the machine for one of its own."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class _Backend(httpcore.AsyncNetworkBackend):

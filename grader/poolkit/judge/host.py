@@ -75,7 +75,7 @@ class Host:
         self._tell({"command": "forbid", "folders": [str(folder) for folder in folders]})
 
     def preload(self, modules: Sequence[str]) -> None:
-        """Import modules before the next lab is forked, so that labs have them from the start.
+        """Import modules before the next lab is forked, and call the `warm_up` of those that have one, once.
 
         Raises:
             HostFault: the host has died.

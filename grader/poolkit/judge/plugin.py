@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import pytest
 from _pytest.outcomes import OutcomeException
 
+from poolkit.course import Limits
 from poolkit.errors import CourseFault
 from poolkit.events import Event, Location
 from poolkit.judge.checks import CheckFailed, CheckInfo, NeverRan
@@ -73,8 +74,7 @@ class JudgePlugin:
         plan: what the labs are made from.
         misconceptions: why each mistake hurts, by its id.
         seed: the run's seed.
-        check_limit: seconds for one check.
-        run_limit: seconds for all of them.
+        limits: seconds for one check and for all of them, and how many run at once.
         refused: what keeps the submission from being run at all; then no check is reached.
         regardless: run each check, also when one that it needs has failed.
     """
@@ -86,8 +86,7 @@ class JudgePlugin:
         misconceptions: Mapping[str, str],
         *,
         seed: int,
-        check_limit: float,
-        run_limit: float,
+        limits: Limits,
         refused: AppError | None = None,
         regardless: bool = False,
     ) -> None:
@@ -97,8 +96,8 @@ class JudgePlugin:
         self._plan = plan
         self._misconceptions = misconceptions
         self._seed = seed
-        self._check_limit = check_limit
-        self._end = time.monotonic() + run_limit
+        self._limits = limits
+        self._end = time.monotonic() + limits.exercise_s
         self._regardless = regardless
         self._outcomes: dict[str, _Outcome] = {}
         self._functions: dict[str, Callable[[Lab], Awaitable[None]]] = {}
@@ -157,10 +156,11 @@ class JudgePlugin:
         """Run the checks, each with a lab of its own, until the block ends."""
         self._host.wait_until_warm()
         self._host.attach(asyncio.get_running_loop())
-        supply = LabSupply(self._host, self._plan, len(self._outcomes))
+        supply = LabSupply(self._host, self._plan, len(self._outcomes), ahead=self._limits.at_once)
         schedule = Schedule(
             [replace(o.info, needs=()) if self._regardless else o.info for o in self._outcomes.values()],
             lambda info: self._run(self._outcomes[info.id], supply),
+            at_once=self._limits.at_once,
         )
         try:
             yield schedule
@@ -171,7 +171,7 @@ class JudgePlugin:
 
     async def _run(self, outcome: _Outcome, supply: LabSupply) -> bool:
         """Judge one check in a fresh run of the learner's app, imported and not yet started."""
-        limit = min(self._check_limit, self._end - time.monotonic())
+        limit = min(self._limits.check_s, self._end - time.monotonic())
         if self.never_ran or limit <= 0:
             return False
         process = outcome.process = await supply.take()

@@ -101,14 +101,12 @@ def grade(
     if not exercise.suite.exists():
         raise CourseFault(f"{exercise.suite}: no such file; every exercise needs a suite")
     plan, refused = prepare(host, exercise, submission)
-    limits = exercise.about.limits
     plugin = JudgePlugin(
         host,
         plan,
         exercise.about.misconceptions,
         seed=seed,
-        check_limit=limits.check_s,
-        run_limit=limits.exercise_s,
+        limits=exercise.about.limits,
         refused=refused,
         regardless=regardless,
     )

@@ -1,4 +1,4 @@
-"""Runs a suite's checks ahead of pytest's own pace, two at a time, each after the checks that it needs.
+"""Runs a suite's checks ahead of pytest's own pace, some at a time, each after the checks that it needs.
 
 A check spends most of its time waiting for its lab, on another core. So while pytest awaits one check, the next
 one that can run already does; pytest then finds its result there.
@@ -12,8 +12,6 @@ from contextlib import suppress
 
 from poolkit.judge.checks import CheckInfo
 
-AT_ONCE = 2
-
 
 class Schedule:
     """Runs checks and keeps their results.
@@ -21,11 +19,14 @@ class Schedule:
     Args:
         checks: every check, in the suite's order.
         run: judges one check to its end, and tells whether it passed.
+        at_once: how many run at the same time.
     """
 
-    def __init__(self, checks: Sequence[CheckInfo], run: Callable[[CheckInfo], Awaitable[bool]]) -> None:
+    def __init__(
+        self, checks: Sequence[CheckInfo], run: Callable[[CheckInfo], Awaitable[bool]], *, at_once: int
+    ) -> None:
         self._run = run
-        self._free = asyncio.Semaphore(AT_ONCE)
+        self._free = asyncio.Semaphore(at_once)
         self._tasks: dict[str, asyncio.Task[bool]] = {}
         for info in checks:
             self._tasks[info.id] = asyncio.get_running_loop().create_task(self._in_turn(info, dict(self._tasks)))

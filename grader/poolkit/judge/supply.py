@@ -19,7 +19,7 @@ class LabSupply:
         ahead: how many are kept ready.
     """
 
-    def __init__(self, host: Host, plan: LabPlan, wanted: int, ahead: int = 2) -> None:
+    def __init__(self, host: Host, plan: LabPlan, wanted: int, ahead: int) -> None:
         self._host = host
         self._plan = plan
         self._wanted = wanted

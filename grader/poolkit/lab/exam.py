@@ -7,10 +7,14 @@ process holds one implementation at a time, with no file to read and no name tha
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import sys
 import types
 import warnings
+from contextlib import redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio.pytest_plugin
@@ -19,6 +23,25 @@ from fastapi import Body, FastAPI
 
 # One failure decides a run: whatever comes after it would only take time.
 _ARGUMENTS = ("-qq", "-x", "--tb=no", "--no-summary", "-pno:cacheprovider", "-pno:faulthandler", "--capture=no")
+
+
+_WARM_UP = """
+import pytest
+
+@pytest.mark.anyio
+async def test_something(tmp_path):
+    assert tmp_path
+"""
+
+
+def warm_up() -> None:
+    """Run pytest once, on a test of its own, so that what it imports at the first use is there in every lab."""
+    with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        tests = Path(folder, "test_warm_up.py")
+        tests.write_text(_WARM_UP)
+        code = _run(str(tests), "", "")["code"]
+    sys.modules.pop("test_warm_up", None)
+    assert code == 0, f"pytest ended with {code}"
 
 
 class _Results:

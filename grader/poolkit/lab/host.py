@@ -96,6 +96,7 @@ class _Host:
         self._why: dict[int, str] = {}
         self._buffer = b""
         self._descriptors: list[int] = []
+        self._preloaded: set[str] = set()
 
     def serve(self) -> None:
         """Answer the judge, and tell it of each lab that ends."""
@@ -136,8 +137,8 @@ class _Host:
 
             self._readable = readable_paths([Path(folder) for folder in command["folders"]])
         elif command["command"] == "preload":
-            for module in command["modules"]:
-                importlib.import_module(module)
+            for name in command["modules"]:
+                self._preload(name)
         elif command["command"] == "fork":
             descriptors, self._descriptors = self._descriptors[:4], self._descriptors[4:]
             self._fork(command, descriptors)
@@ -145,6 +146,14 @@ class _Host:
             for pid, lab in self._labs.items():
                 if lab == command["lab"]:
                     _kill(pid)
+
+    def _preload(self, name: str) -> None:
+        if name not in self._preloaded:
+            self._preloaded.add(name)
+            module = importlib.import_module(name)
+            if hasattr(module, "warm_up"):
+                module.warm_up()
+            gc.freeze()
 
     def _fork(self, command: dict[str, Any], descriptors: list[int]) -> None:
         pid = os.fork()

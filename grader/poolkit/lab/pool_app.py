@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import aiosqlite
-from fastapi import Body, FastAPI, HTTPException
+from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request
 
 
 class PoolLike(Protocol):
@@ -85,6 +85,16 @@ class _Desk:
     def make(self, name: str, settings: dict[str, Any]) -> None:
         self.pools[name] = self._pool(self._database, **settings)
 
+    def known(self, name: str) -> PoolLike:
+        if name not in self.pools:
+            raise HTTPException(404, f"no pool {name!r}; make one with POST /pools/{name}")
+        return self.pools[name]
+
+    def holding(self, borrower: str) -> aiosqlite.Connection:
+        if borrower not in self.held:
+            raise HTTPException(404, f"{borrower!r} has borrowed nothing")
+        return self.held[borrower]
+
     async def acquire(self, pool: str, borrower: str) -> None:
         self.held.pop(borrower, None)
         self.states[borrower] = "waits"
@@ -137,6 +147,116 @@ async def _answer(work: Awaitable[Any]) -> dict[str, Any]:
     return {"rows": result} if result is not None else {}
 
 
+# The routes are built once, when this module is imported: that takes 20 ms, and the kit makes an app for each check.
+
+
+async def _the_desk(request: Request) -> _Desk:
+    # Not a plain function, which FastAPI would run in a thread.
+    desk = request.app.state.desk
+    assert isinstance(desk, _Desk)
+    return desk
+
+
+_TheDesk = Annotated[_Desk, Depends(_the_desk)]
+_router = APIRouter()
+
+
+@_router.post("/pools/{name}")
+async def make(desk: _TheDesk, name: str, settings: dict[str, Any] = Body(...)) -> dict[str, Any]:
+    """Make a pool: {"min_size": 2, "max_size": 4, "timeout": 5}. It is not open yet."""
+    try:
+        desk.make(name, settings)
+    except Exception as error:  # what the learner's class says to wrong settings
+        return _failure(error)
+    return {}
+
+
+@_router.post("/pools/{name}/open")
+async def open_pool(desk: _TheDesk, name: str) -> dict[str, Any]:
+    """Open the pool."""
+    return await _answer(desk.known(name).open())
+
+
+@_router.post("/pools/{name}/close")
+async def close_pool(desk: _TheDesk, name: str) -> dict[str, Any]:
+    """Close the pool."""
+    return await _answer(desk.known(name).close())
+
+
+@_router.post("/pools/{name}/acquire/{borrower}")
+async def acquire(desk: _TheDesk, name: str, borrower: str) -> dict[str, Any]:
+    """Borrow a connection and keep it under a borrower's name; answers once there is one."""
+    desk.known(name)
+    return await _answer(desk.acquire(name, borrower))
+
+
+@_router.post("/pools/{name}/release/{borrower}")
+async def release(desk: _TheDesk, name: str, borrower: str) -> dict[str, Any]:
+    """Return what a borrower holds. Their name stays, so that it can be returned twice."""
+    desk.known(name)
+    desk.holding(borrower)
+    return await _answer(desk.release(name, borrower))
+
+
+@_router.get("/borrowers/{borrower}")
+async def state(desk: _TheDesk, borrower: str) -> dict[str, Any]:
+    """Tell whether a borrower `waits` for a connection, `holds` one, `failed` to get one, or never asked."""
+    return {"state": desk.states.get(borrower, "never asked")}
+
+
+@_router.post("/borrowers/{borrower}/query")
+async def query(desk: _TheDesk, borrower: str, sql: str = Body(...), params: list[Any] = Body([])) -> dict[str, Any]:
+    """Run a statement on the connection that a borrower has."""
+    return await _answer(_rows(desk.holding(borrower), sql, params))
+
+
+@_router.post("/borrowers/{borrower}/commit")
+async def commit(desk: _TheDesk, borrower: str) -> dict[str, Any]:
+    """Commit what a borrower wrote."""
+    return await _answer(desk.holding(borrower).commit())
+
+
+@_router.post("/borrowers/{borrower}/close")
+async def close_connection(desk: _TheDesk, borrower: str) -> dict[str, Any]:
+    """Close the connection itself, behind the pool's back."""
+    return await _answer(desk.holding(borrower).close())
+
+
+@_router.post("/pools/{name}/visit")
+async def visit(
+    desk: _TheDesk,
+    name: str,
+    sql: str = Body(...),
+    params: list[Any] = Body([]),
+    fail: bool = Body(False),
+) -> dict[str, Any]:
+    """Run a statement in `async with pool.connection()`; with `fail`, raise in the block afterwards."""
+    desk.known(name)
+    return await _answer(desk.visit(name, sql, params, fail))
+
+
+@_router.post("/pools/{name}/cancel/{operation}/{borrower}")
+async def cancel(
+    desk: _TheDesk,
+    name: str,
+    operation: Literal["acquire", "release", "visit"],
+    borrower: str,
+    number: int = Body(...),
+    moment: Moment = Body("suspended"),
+    sql: str = Body("SELECT 1"),
+) -> dict[str, Any]:
+    """Do it in a task that is cancelled at its `number`-th await; tell whether there was one."""
+    desk.known(name)
+    if operation == "acquire":
+        work: Coroutine[Any, Any, Any] = desk.acquire(name, borrower)
+    elif operation == "release":
+        desk.holding(borrower)
+        work = desk.release(name, borrower)
+    else:
+        work = desk.visit(name, sql, [], False)
+    return await desk.trapped(work, number, moment)
+
+
 def make_app(pool: Callable[..., PoolLike], database: str = "shop.db") -> FastAPI:
     """Return an app that does with pools what a request asks for.
 
@@ -153,98 +273,6 @@ def make_app(pool: Callable[..., PoolLike], database: str = "shop.db") -> FastAP
             await each.close()
 
     app = FastAPI(title="A pool of your own", lifespan=lifespan)
-
-    def known(name: str) -> PoolLike:
-        if name not in desk.pools:
-            raise HTTPException(404, f"no pool {name!r}; make one with POST /pools/{name}")
-        return desk.pools[name]
-
-    def holding(borrower: str) -> aiosqlite.Connection:
-        if borrower not in desk.held:
-            raise HTTPException(404, f"{borrower!r} has borrowed nothing")
-        return desk.held[borrower]
-
-    @app.post("/pools/{name}")
-    async def make(name: str, settings: dict[str, Any] = Body(...)) -> dict[str, Any]:
-        """Make a pool: {"min_size": 2, "max_size": 4, "timeout": 5}. It is not open yet."""
-        try:
-            desk.make(name, settings)
-        except Exception as error:  # what the learner's class says to wrong settings
-            return _failure(error)
-        return {}
-
-    @app.post("/pools/{name}/open")
-    async def open_pool(name: str) -> dict[str, Any]:
-        """Open the pool."""
-        return await _answer(known(name).open())
-
-    @app.post("/pools/{name}/close")
-    async def close_pool(name: str) -> dict[str, Any]:
-        """Close the pool."""
-        return await _answer(known(name).close())
-
-    @app.post("/pools/{name}/acquire/{borrower}")
-    async def acquire(name: str, borrower: str) -> dict[str, Any]:
-        """Borrow a connection and keep it under a borrower's name; answers once there is one."""
-        known(name)
-        return await _answer(desk.acquire(name, borrower))
-
-    @app.post("/pools/{name}/release/{borrower}")
-    async def release(name: str, borrower: str) -> dict[str, Any]:
-        """Return what a borrower holds. Their name stays, so that it can be returned twice."""
-        known(name)
-        holding(borrower)
-        return await _answer(desk.release(name, borrower))
-
-    @app.get("/borrowers/{borrower}")
-    async def state(borrower: str) -> dict[str, Any]:
-        """Tell whether a borrower `waits` for a connection, `holds` one, `failed` to get one, or never asked."""
-        return {"state": desk.states.get(borrower, "never asked")}
-
-    @app.post("/borrowers/{borrower}/query")
-    async def query(borrower: str, sql: str = Body(...), params: list[Any] = Body([])) -> dict[str, Any]:
-        """Run a statement on the connection that a borrower has."""
-        return await _answer(_rows(holding(borrower), sql, params))
-
-    @app.post("/borrowers/{borrower}/commit")
-    async def commit(borrower: str) -> dict[str, Any]:
-        """Commit what a borrower wrote."""
-        return await _answer(holding(borrower).commit())
-
-    @app.post("/borrowers/{borrower}/close")
-    async def close_connection(borrower: str) -> dict[str, Any]:
-        """Close the connection itself, behind the pool's back."""
-        return await _answer(holding(borrower).close())
-
-    @app.post("/pools/{name}/visit")
-    async def visit(
-        name: str,
-        sql: str = Body(...),
-        params: list[Any] = Body([]),
-        fail: bool = Body(False),
-    ) -> dict[str, Any]:
-        """Run a statement in `async with pool.connection()`; with `fail`, raise in the block afterwards."""
-        known(name)
-        return await _answer(desk.visit(name, sql, params, fail))
-
-    @app.post("/pools/{name}/cancel/{operation}/{borrower}")
-    async def cancel(
-        name: str,
-        operation: Literal["acquire", "release", "visit"],
-        borrower: str,
-        number: int = Body(...),
-        moment: Moment = Body("suspended"),
-        sql: str = Body("SELECT 1"),
-    ) -> dict[str, Any]:
-        """Do it in a task that is cancelled at its `number`-th await; tell whether there was one."""
-        known(name)
-        if operation == "acquire":
-            work: Coroutine[Any, Any, Any] = desk.acquire(name, borrower)
-        elif operation == "release":
-            holding(borrower)
-            work = desk.release(name, borrower)
-        else:
-            work = desk.visit(name, sql, [], False)
-        return await desk.trapped(work, number, moment)
-
+    app.state.desk = desk
+    app.router.routes.extend(_router.routes)
     return app
