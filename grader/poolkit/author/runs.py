@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
@@ -22,9 +23,9 @@ from poolkit.report import Report
 def grade_all(
     course: Course, solutions: Sequence[Solution], *, seed: int, workers: int | None = None
 ) -> Iterator[tuple[Solution, Report]]:
-    """Grade solutions of a course, the last first; return them in the order in which they are done.
+    """Grade solutions of a course, a few of each exercise at a time; return them in the order in which they are done.
 
-    The later exercises take longer: so the processes come to their end at about the same time.
+    Some exercises' runs mostly wait, others' mostly work: mixed, they keep the cores busy to the end.
 
     Args:
         workers: how many processes; two for each core when not given, for a run often waits.
@@ -34,13 +35,23 @@ def grade_all(
     """
     count = max(1, min(workers or 2 * (os.cpu_count() or 1), len(solutions)))
     with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=begin) as pool:
-        futures = {pool.submit(_grade, course.root, solution, seed): solution for solution in reversed(solutions)}
+        futures = {pool.submit(_grade, course.root, solution, seed): solution for solution in _mixed(solutions)}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _mixed(solutions: Sequence[Solution]) -> list[Solution]:
+    """Return the first of each exercise, then the second of each, and so on."""
+    seen: Counter[str] = Counter()
+    turn: dict[Path, int] = {}
+    for solution in solutions:
+        seen[solution.exercise] += 1
+        turn[solution.path] = seen[solution.exercise]
+    return sorted(solutions, key=lambda solution: turn[solution.path])
 
 
 # In a worker process, which serves one course; the warm process ends when its worker does.
