@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -138,3 +139,38 @@ async def test_the_kits_own_pool_survives_every_cancellation(ask: Ask) -> None:
             assert told["outcome"] == ("cancelled" if reached else "returned")
             assert await ask("/pools/a/visit", {"sql": "SELECT 1"}) == {"rows": [[1]]}
         assert number > 2
+
+
+async def test_returned_and_asked_for_again_in_one_breath(ask: Ask) -> None:
+    """Nobody runs in between: the one who waited is served first, or not, by the pool's own doing."""
+    await ask("/pools/a", {"min_size": 1, "max_size": 1, "timeout": 5})
+    await ask("/pools/a/open")
+    await ask("/pools/a/acquire/x")
+    waiter = asyncio.ensure_future(ask("/pools/a/acquire/y"))
+    newcomer: asyncio.Future[Any] = asyncio.ensure_future(asyncio.sleep(0))
+    await newcomer
+    newcomer = asyncio.ensure_future(ask("/pools/a/exchange/x/z"))
+    assert await waiter == {}
+    assert not newcomer.done()
+    await ask("/pools/a/release/y")
+    assert await newcomer == {}
+    await ask("/pools/a/release/z")
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_time_is_lost_in_the_turn_that_was_asked_for(ask: Ask, turns: int) -> None:
+    """A pool's wait may end by the clock and by a connection in the same turn; the kit's own loses nothing."""
+    await ask("/pools/a", {"min_size": 1, "max_size": 1, "timeout": 0.2})
+    await ask("/pools/a/open")
+    await ask("/pools/a/acquire/x")
+    await ask("/borrowers/x/query", {"sql": "BEGIN"})
+    waiter = asyncio.ensure_future(ask("/pools/a/acquire/y"))
+    loop, begun = asyncio.get_running_loop(), time.monotonic()
+    await asyncio.sleep(0)
+    assert await ask("/pools/a/release-late/x", {"turns": turns, "seconds": 0.25}) == {}
+    assert time.monotonic() - begun >= 0.25
+    assert "call_soon_threadsafe" not in vars(loop)
+    if not await waiter:
+        await ask("/pools/a/release/y")
+    assert await ask("/pools/a/acquire/z") == {}
+    await ask("/pools/a/release/z")

@@ -139,6 +139,15 @@ class Desk:
         """Let a borrower return what they hold."""
         return await self._ask(f"/pools/{self.name}/release/{borrower}")
 
+    def send_exchange(self, borrower: str, successor: str) -> asyncio.Task[Answer]:
+        """Let a borrower return what they hold and, in the same task, another acquire; see `queue` and `told`."""
+        return self.lab.send("POST", f"/pools/{self.name}/exchange/{borrower}/{successor}")
+
+    async def release_late(self, borrower: str, *, turns: int, seconds: float) -> Told:
+        """Let a borrower return what they hold, and lose time in the event loop, so many turns after the answer."""
+        body = {"turns": turns, "seconds": seconds}
+        return await self._ask(f"/pools/{self.name}/release-late/{borrower}", body)
+
     async def use(self, borrower: str) -> int | None:
         """Let a borrower run a query; return the number of the connection that it ran on, None when it ran on none."""
         mark, nonce = len(self.lab.ledger), self.lab.random.randbytes(8).hex()

@@ -591,6 +591,28 @@ async def test_a_waiter_gets_the_replacement(lab: Lab) -> None:
     )
     await desk.release("ben")
     await _expect_its_place_is_kept(lab)
+    await _expect_nobody_barges_in(lab)
+
+
+async def _expect_nobody_barges_in(lab: Lab) -> None:
+    """Fail the check when a closed connection's place goes to whoever asks in the same breath, past one who waits."""
+    desk = Desk(lab, "breath")
+    await desk.begin(min_size=1, max_size=1)
+    await _gets(desk, "ida", expected="A pool of 1 lends a connection.")
+    calls = {"jon": await desk.queue("jon")}
+    await _closes_it(desk, "ida")
+    calls["kim"] = desk.send_exchange("ida", "kim")
+    await _comes(lab, lambda: any(call.done() for call in calls.values()))
+    served = [name for name, call in calls.items() if call.done() and told(call.result()).ok]
+    expect(
+        served == ["jon"],
+        expected="Who waits longest gets the connection that is opened in place of a closed one.",
+        happened=(
+            "jon waited. A closed connection was returned, and whoever returned it asked for another at once, for kim. "
+            f"Served: {' and '.join(served) or 'nobody'}."
+        ),
+        misconception="free-for-all" if served else "forgets-the-waiter",
+    )
 
 
 async def _expect_its_place_is_kept(lab: Lab) -> None:

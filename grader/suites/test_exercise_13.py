@@ -24,6 +24,9 @@ MOMENTS = ("suspended", "done")
 MOST_AWAITS = 12
 """The awaits that a sweep goes through; a pool that looks again and again has no last one."""
 
+LATE_TURNS = 6
+"""Turns of the app's event loop after the database's answer, at each of which time runs out once."""
+
 QUIET = 0.3
 """Seconds in which a pool with nothing to lend shows that it lends something all the same."""
 
@@ -169,6 +172,32 @@ async def test_out_of_time(lab: Lab) -> None:
     )
     await desk.release("dan")
     await _expect_whole(desk, "2 borrowers ran out of time", "out-of-time-in-line")
+    for turns in range(LATE_TURNS):
+        await _expect_none_lost_in_time(desk, turns, timeout)
+
+
+async def _expect_none_lost_in_time(desk: Desk, turns: int, timeout: float) -> None:
+    """Fail the check when a connection is lost that is handed to a borrower just as its time runs out."""
+    ann, ben = _names(desk, "ann", "ben")
+    expected = "A connection that was handed to a borrower who runs out of time before it goes on is the pool's again."
+    await _gets(desk, ann, expected=expected, waits="lost-at-hand-over")
+    await _begins(desk, ann)  # so that every pool has something to ask the database at the return
+    call = await desk.queue(ben)
+    returned = await desk.release_late(ann, turns=turns, seconds=2 * timeout)
+    expect(returned.ok, expected=expected, happened=f"`release` raised {returned}.")
+    await asyncio.wait((call,), timeout=SOON)
+    answer = told(call.result()) if call.done() else None
+    outcome = "still waited" if answer is None else "returned" if answer.ok else f"raised {answer}"
+    story = f"a borrower's time ran out as a connection came back to it, and its `acquire` {outcome}"
+    expect(
+        answer is not None and (answer.ok or is_a(answer, "TimeoutError")),
+        expected=expected + " The wait ends with a connection, or with TimeoutError.",
+        happened=f"{story[0].upper()}{story[1:]}.",
+    )
+    if answer is not None and answer.ok:
+        await desk.release(ben)
+    await _gets(desk, "after", expected=expected, after=f"{story[0].upper()}{story[1:]}", waits="lost-at-hand-over")
+    await desk.release("after")
 
 
 @check(

@@ -7,12 +7,15 @@ Each request is one task, as a visitor of a web app is. What a pool's method rai
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal, Protocol
 
 import aiosqlite
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request
+
+from poolkit.lab.clock import Clock
 
 
 class PoolLike(Protocol):
@@ -108,6 +111,45 @@ class _Desk:
     async def release(self, pool: str, borrower: str) -> None:
         await self.pools[pool].release(self.held[borrower])
 
+    async def exchange(self, pool: str, borrower: str, successor: str) -> None:
+        """Return what a borrower holds and acquire in the same breath: nobody else runs in between."""
+        await self.release(pool, borrower)
+        await self.acquire(pool, successor)
+
+    async def release_late(self, pool: str, borrower: str, turns: int, seconds: float) -> None:
+        """Return what a borrower holds; so many turns of the loop after the database's answer, time is lost.
+
+        As when something else blocks the event loop: the timers that run out meanwhile all come in the next turn,
+        and so perhaps together with what the pool does there.
+        """
+        loop = asyncio.get_running_loop()
+        call_soon = loop.call_soon_threadsafe  # by which aiosqlite's threads bring their answers
+        late = asyncio.Event()
+        late.set()
+
+        def count(left: int) -> None:
+            if left:
+                loop.call_soon(count, left - 1)
+            else:
+                _lose(seconds)
+                late.set()
+
+        def answered(callback: Callable[..., object], *args: Any, **options: Any) -> asyncio.Handle:  # noqa: ANN401
+            def answer_and_count() -> None:
+                callback(*args)
+                count(turns)
+
+            late.clear()
+            vars(loop).pop("call_soon_threadsafe", None)  # the first answer only
+            return call_soon(answer_and_count, **options)
+
+        vars(loop)["call_soon_threadsafe"] = answered
+        try:
+            await self.release(pool, borrower)
+        finally:
+            vars(loop).pop("call_soon_threadsafe", None)
+        await late.wait()
+
     async def visit(self, pool: str, sql: str, params: list[Any], fail: bool) -> Any:  # noqa: ANN401  (rows)
         async with self.pools[pool].connection() as connection:
             rows = await _rows(connection, sql, params)
@@ -124,6 +166,14 @@ class _Desk:
         if error := task.exception():
             return {"reached": trap.reached, "outcome": "raised", **_failure(error)}
         return {"reached": trap.reached, "outcome": "returned"}
+
+
+def _lose(seconds: float) -> None:
+    clock = getattr(time.monotonic, "__self__", None)
+    if isinstance(clock, Clock):
+        clock.advance(seconds)
+    else:
+        time.sleep(seconds)
 
 
 async def _finish(trap: _Trap) -> Any:  # noqa: ANN401  (whatever the operation returns)
@@ -196,6 +246,24 @@ async def release(desk: _TheDesk, name: str, borrower: str) -> dict[str, Any]:
     desk.known(name)
     desk.holding(borrower)
     return await _answer(desk.release(name, borrower))
+
+
+@_router.post("/pools/{name}/exchange/{borrower}/{successor}")
+async def exchange(desk: _TheDesk, name: str, borrower: str, successor: str) -> dict[str, Any]:
+    """Return what a borrower holds, and at once, in the same task, acquire for another; answers once that has one."""
+    desk.known(name)
+    desk.holding(borrower)
+    return await _answer(desk.exchange(name, borrower, successor))
+
+
+@_router.post("/pools/{name}/release-late/{borrower}")
+async def release_late(
+    desk: _TheDesk, name: str, borrower: str, turns: int = Body(...), seconds: float = Body(...)
+) -> dict[str, Any]:
+    """Return what a borrower holds; `turns` of the event loop after the database has answered, it is late."""
+    desk.known(name)
+    desk.holding(borrower)
+    return await _answer(desk.release_late(name, borrower, turns, seconds))
 
 
 @_router.get("/borrowers/{borrower}")

@@ -1,5 +1,6 @@
 # misconception: lost-at-hand-over
 # caught by: handed-over-then-cancelled
+# fails too: out-of-time
 # mistake: 33
 import asyncio
 from collections import deque
