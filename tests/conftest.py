@@ -23,6 +23,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _somebody_elses_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Checks note what they have shown with the user, who is not whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def course() -> Course:
     """The kit's own course."""
@@ -47,7 +55,7 @@ def poolkit(tmp_path: Path) -> Poolkit:
         return subprocess.run(
             [sys.executable, "-m", "poolkit", *arguments],
             cwd=cwd,
-            env=environment | {"COLUMNS": "100", "NO_COLOR": "1"},
+            env=environment | {"COLUMNS": "100", "NO_COLOR": "1", "XDG_DATA_HOME": str(tmp_path / ".data")},
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -163,6 +163,10 @@ class Terminal:
         """Type keys; a line ends with Enter, `\\r`."""
         os.write(self._master, keys.encode())
 
+    def kill(self) -> None:
+        """End the command without any chance to tidy up."""
+        self._process.kill()
+
     def end(self, deadline_s: float = 30.0) -> int:
         """Read to the end; return the exit code."""
         end = time.monotonic() + deadline_s

@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,6 +22,7 @@ from poolkit.course import find_course
 from poolkit.events import Event, Location, PoolState
 from poolkit.formats import github
 from poolkit.formats.text import WIDTH
+from poolkit.quiz.result import Feedback, Folder, HandedIn, Outcome, QuestionResult, Result
 from poolkit.report import AppError, Assurance, CheckReport, Report, Status
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -375,3 +377,101 @@ def test_json_keeps_every_character(tmp_path: Path) -> None:
     assert text.isascii()
     assert not re.search(r"[^\n\x20-\x7e]", text)
     assert loaded(REPORTS["spoiled"])["exercises"][0]["checks"][0]["happened"] == NASTY
+
+
+# --- quizzes ---
+
+
+def taken(outcome: Outcome, quiz: str = "small") -> Result:
+    """Return the result of a quiz of one question."""
+    fraction = Fraction(outcome is Outcome.RIGHT)
+    given = ("two",) if outcome is Outcome.RIGHT else ("three",)
+    said = (Feedback("three", "It is odd.", "off-by-one"),)
+    return Result(
+        quiz,
+        "A small quiz",
+        (QuestionResult("small.q", "Even?", outcome, fraction, 2, given, ("two",), said),),
+        Fraction(7, 10),
+    )
+
+
+QUIZZES = Folder(
+    (
+        HandedIn("answers/a.yaml", taken(Outcome.WRONG), counts=False),
+        HandedIn("answers/b.yaml", taken(Outcome.RIGHT)),
+        HandedIn("answers/c.yaml", taken(Outcome.WRONG, "other")),
+        HandedIn("answers/d.yaml", problem="answers/d.yaml:3: no `poolkit_answers`; begin the file with that"),
+        HandedIn("answers/e.yaml", problem="quizzes/e.yaml:7: broken; mend it", at_fault=True),
+    )
+)
+SPOILED = Folder((HandedIn(NASTY, problem=NASTY), HandedIn(NASTY, taken(Outcome.WRONG))))
+
+
+@pytest.mark.parametrize("quizzes", [QUIZZES, SPOILED, Folder(())], ids=["quizzes", "spoiled", "none"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_folder_of_answers_can_be_written(name: str, quizzes: Folder) -> None:
+    """After the reports, as UTF-8, ending with one line end."""
+    text = formats.render(name, REPORTS["failed"], quizzes)
+    assert text.encode("utf-8")
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+
+
+def test_text_counts_quizzes_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line for each file, what to do where it did not pass, and a sum of its own."""
+    monkeypatch.setattr(click, "style", lambda text, **_: text)
+    report, _, quizzes = formats.render("text", REPORTS["failed"], QUIZZES).partition("  Quizzes\n")
+    assert "1 of 6 points" in report
+    lines = quizzes.splitlines()
+    assert [line.split()[0] for line in lines[:-1] if re.match(r"  \S ", line)] == ["·", "✓", "✗", "✗", "?"]
+    assert "    poolkit quiz score other --answers answers/c.yaml" in lines
+    assert "answers/a.yaml: does not count, as another file did as well or better" in flowing(quizzes)
+    assert "The quiz is broken, not your file: quizzes/e.yaml:7: broken" in flowing(quizzes)
+    assert lines[-1] == "  1 of 2 quizzes passed, 2 of 4 points, apart from those of the exercises"
+    assert max(map(len, lines)) <= WIDTH
+
+
+def test_text_of_answers_obeys_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names of files and what is said of them are text."""
+    monkeypatch.setattr(click, "style", lambda text, **_: text)
+    text = formats.render("text", [], SPOILED)
+    assert not [character for character in text if character != "\n" and not character.isprintable()]
+
+
+def test_json_counts_quizzes_apart() -> None:
+    """One report is several then; the exit code is the gravest of both."""
+    found = json.loads(formats.render("json", [report(PASSED)], QUIZZES))
+    assert (found["points"], found["max_points"], found["exit_code"]) == (1, 1, 3)
+    assert (found["quizzes"]["points"], found["quizzes"]["max_points"]) == (2, 4)
+    assert [(each["status"], each["counts"]) for each in found["quizzes"]["answers"]] == [
+        *(("fail", False), ("pass", True), ("fail", True), ("error", True), ("grader_fault", True))
+    ]
+    assert "quizzes" not in json.loads(formats.render("json", REPORTS["several"]))
+
+
+def test_junit_has_a_suite_for_each_file_that_counts() -> None:
+    """A try that another one has bettered fails nobody's build."""
+    root = ElementTree.fromstring(formats.render("junit", [report(PASSED)], QUIZZES).encode())
+    found = [(suite.get("name"), suite.get("failures"), suite.get("errors")) for suite in root]
+    assert found == [
+        *(("exercise-3", "0", "0"), ("small", "0", "0"), ("other", "1", "0")),
+        *(("answers/d.yaml", "0", "1"), ("answers/e.yaml", "0", "1")),
+    ]
+    paths = [each.get("value") for each in root.findall("./testsuite/properties/property[@name='path']")]
+    assert paths == ["answers/b.yaml", "answers/c.yaml"]
+
+
+def test_github_marks_what_did_not_pass() -> None:
+    """Each counting file below its pass mark and each broken one; points in a notice, lines in the summary."""
+    lines = formats.render("github", [report(PASSED)], QUIZZES).splitlines()
+    errors = [line for line in lines if line.startswith("::error")]
+    assert len(errors) == 3
+    assert errors[0] == (
+        "::error file=answers/c.yaml,line=1,title=quiz other%3A A small quiz::0 of 2 points; 70 %25 of them pass"
+    )
+    assert lines[-1] == "::notice title=quizzes::2 of 4 points"
+    many = [report(PASSED, exercise=f"exercise-{number}") for number in range(20)]
+    assert formats.render("github", many, QUIZZES).count("::notice") == 10
+    table = github.summary([report(PASSED)], QUIZZES).partition("| quiz |")[2].splitlines()
+    assert table[2] == "| ❌ A small quiz | 0/2, does not count | answers/a.yaml |"
+    assert len(table) == 2 + len(QUIZZES.files)

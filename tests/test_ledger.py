@@ -136,6 +136,14 @@ def kind(name: str) -> Callable[[Ledger], bool]:
     return lambda ledger: bool(ledger.of(name))
 
 
+def test_the_queue_is_its_changes() -> None:
+    """All labs' tasks together, with the time; a claim that changes nothing leaves no trace."""
+    ledger = Ledger(clock=iter(range(99)).__next__)
+    for tasks, where in ((1, "a"), (1, "a"), (2, "b"), (0, "a")):
+        ledger.waits(tasks, where)
+    assert [(change.at, change.tasks) for change in ledger.queue] == [(1, 1), (2, 3), (3, 2)]
+
+
 async def test_waiting_ends_with_the_event_and_not_before(ledger: Ledger) -> None:
     """Other events do not wake it, the one that it waits for does at once."""
     waiting = asyncio.create_task(ledger.until(kind("ready"), DEADLINE))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 
 import pytest
+from claims import wrong_claims
 
 from poolkit import lesson
 from poolkit.course import Course, find_course
 from poolkit.errors import CourseFault
+from poolkit.events import PoolState
 from poolkit.judge.host import Host
-from poolkit.judge.submission import locate
-from poolkit.judge.tracer import record
-from poolkit.trace import Trace
+from poolkit.judge.sample import record_sample
+from poolkit.trace import Step, Trace
 
 WHOLE = """\
 # Lesson: Bells
@@ -92,17 +92,14 @@ def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", find_course().ids)
-def test_a_sample_runs_and_has_the_steps_that_the_lesson_names(
-    course: Course, host: Host, tmp_path: Path, name: str
-) -> None:
-    """It starts, answers without a failure, shuts down with no connection left, and each `(step N)` is one of its."""
+def test_a_sample_runs_and_has_the_steps_that_the_lesson_names(course: Course, host: Host, name: str) -> None:
+    """It starts, answers without a failure, shuts down with no connection left, and each `(step N)` is one of its.
+
+    What a sentence says of steps is what the run shows at them.
+    """
     exercise = course.exercise(name)
     found = lesson.load(exercise.folder / "lesson.md")
-    (tmp_path / "app.py").write_text(found.sample, encoding="utf-8")
-    # A sample is a whole app, also where the learner's own file is another.
-    about = exercise.about.model_copy(update={"entry": "app:app", "file": "", "given": [], "preload": []})
-    sample = dataclasses.replace(exercise, about=about)
-    trace = record(host, sample, locate(tmp_path, "app.py"), found.requests)
+    trace = record_sample(host, exercise, found)
     assert isinstance(trace, Trace), trace
     assert trace.note == ""
     text = "\n".join(found.parts.values())
@@ -115,3 +112,40 @@ def test_a_sample_runs_and_has_the_steps_that_the_lesson_names(
     }
     assert named, "a lesson points to the steps of its sample"
     assert named <= {step.number for step in trace.steps}
+    assert list(wrong_claims(found, trace)) == []
+
+
+STEPS = [
+    Step(1, "Startup", PoolState(2, 2, 0), "opened 1, 2", "pool ready", (), 4),
+    Step(2, "Request 1 arrives", PoolState(2, 1, 1), "borrowed 1", "the request has it", (1,), 6),
+    Step(3, "Request 1 ends", PoolState(2, 2, 0), "returned 1", "answered 404", (), 8),
+]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "right"),
+    [
+        ("At step 2 there is 1 of 2 free.", True),
+        ("At step 2 one of two is free.", True),
+        ("At step 3 there is 1 of 2 free.", False),
+        ("At step 3 one of two is free.", False),
+        ("Step 2 leaves 1 of 2 free, and step 3 both.", True),
+        ("It is answered 404 (step 3).", True),
+        ("It is answered 200 (step 3).", False),
+        ("At steps 2 and 3 the answer is 404.", True),
+        ("In step 2 connection 1 is borrowed.", True),
+        ("In step 2 connection 2 is borrowed.", False),
+        ("In step 2 connection 1 is returned.", False),
+        ("In step 1 two connections are opened.", True),
+        ("In step 1 three connections are opened.", False),
+        ("Request 1 ends at step 3.", True),
+        ("Request 2 ends at step 3.", False),
+        ("If it were lost, step 3 would say 1 of 2 free.", True),
+        ("The clock of step 2 moves by 3600.", True),
+        ("The clock of step 2 moves by 3500.", False),
+    ],
+)
+def test_what_a_sentence_says_of_steps_is_compared_with_them(sentence: str, right: bool) -> None:
+    """States, answers, numbers of connections and requests, what was done, and to how many; not what would be."""
+    taught = lesson.Lesson("Bells", {"Insights": f"### Why?\n\n{sentence}\n"}, (), "sleep(3600)", ("GET /bell",))
+    assert (list(wrong_claims(taught, Trace("x", "app.py", tuple(STEPS)))) == []) is right

@@ -98,6 +98,12 @@ def test_the_order_of_lines_means_nothing(sheet: Sheet, tmp_path: Path) -> None:
         ),
         ("confidence: sure", "confidence: very", 5, "`confidence` is 'very'; use sure or unsure"),
         ("hints: 0", "hints: -1", 5, "`hints` is -1; at least 0"),
+        (
+            "answers:\n",
+            "hints: {small.singel: 1}\nanswers:\n",
+            4,
+            'no question "small.singel"; did you mean "small.single"',
+        ),
         ("choices: [aa, cc]", "choices: [aa, aa]", 6, "'aa' stands there 2 times; name each once"),
         ("choices: [aa, cc]", "choices: [aa, zz]", 6, "there is no choice 'zz'; it has aa, bb, cc, dd"),
         ("choices: [aa, cc]", "choices: aa", 6, "`choices` is 'aa'; write a list such as [a, b] there"),

@@ -184,6 +184,32 @@ def test_it_is_gone_on_with(take: Take, tmp_path: Path) -> None:
     assert fresh.end() == 1
 
 
+def test_hints_that_were_read_are_kept_without_an_answer(take: Take, tmp_path: Path) -> None:
+    """Stopping after a hint, or going back to an answer for one, does not make it unread."""
+    terminal = take("--feedback", "final", "--seed", "5")
+    terminal.until("> ")
+    terminal.type("h\r")
+    terminal.until("Hint 1 of 2")
+    terminal.type("q\r")
+    assert terminal.end() == 1
+    [path] = kept_in(tmp_path)
+    assert yaml.safe_load(path.read_text())["hints"] == {"small.single": 1}
+    again = take("--feedback", "final")
+    again.until("> ")
+    assert "have answered" not in again.shown
+    again.type("1\r")
+    again.until("Question 2 of 5")
+    again.type("b\r")
+    again.until("Enter keeps your answer")
+    again.type("h\r")
+    again.until("Hint 2 of 2")
+    again.type("q\r")
+    assert again.end() == 1
+    written = yaml.safe_load(path.read_text())
+    assert written["answers"]["small.single"]["hints"] == 2
+    assert "hints" not in written
+
+
 def test_final_feedback_lets_go_back(take: Take) -> None:
     """Nothing is told before the end, and an answer can be changed until then."""
     terminal = take("--feedback", "final", "--seed", "1")

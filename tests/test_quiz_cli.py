@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 from conftest import Poolkit
-from quizzing import QUIZ, RIGHT, make_course, replaced
+from quizzing import QUIZ, RIGHT, Terminal, make_course, replaced
 
 from poolkit.course import Course
 from poolkit.quiz import formats, load
@@ -62,6 +62,16 @@ def test_the_exit_code_says_how_it_went(poolkit: Poolkit, folder: str, answers: 
         assert ran.returncode == code
         assert bool(ran.stderr) == (code == 2)
         assert "Traceback" not in ran.stderr
+
+
+def test_a_score_has_colours_in_a_terminal_unless_they_are_unwanted(tmp_path: Path, folder: str) -> None:
+    """As https://no-color.org has it; an empty variable says nothing."""
+    command = ("quiz", "score", "small", "--answers", "mixed.yaml", "--course", folder)
+    for value, colours in (("1", False), ("", True)):
+        terminal = Terminal(*command, cwd=tmp_path, environment={"NO_COLOR": value})
+        assert terminal.end() == 1
+        assert "not passed" in terminal.shown
+        assert ("\x1b[" in terminal.shown) is colours
 
 
 def test_the_text_begins_with_the_score(poolkit: Poolkit, folder: str) -> None:

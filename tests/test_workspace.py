@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sqlite3
@@ -75,7 +74,7 @@ def files(folder: Path) -> list[str]:
 def test_a_workspace_has_what_a_learner_needs(work: Workspace) -> None:
     """Stubs, texts and databases to run them on, and not the course's own files."""
     assert files(work.root) == [
-        ".poolkit/workspace.json",
+        *(".poolkit/given.json", ".poolkit/workspace.json"),
         *("exercises/exercise-1/README.md", "exercises/exercise-1/app.py", "exercises/exercise-1/log.db"),
         *("exercises/exercise-1/schema.sql", "exercises/exercise-1/shop.db"),
         *("exercises/exercise-2/README.md", "exercises/exercise-2/app.py"),
@@ -204,68 +203,6 @@ def test_a_checkout_of_a_course_is_one_too(course: Course) -> None:
     assert found.root == course.root
 
 
-# --- progress ---
-
-
-def test_what_passed_is_remembered(work: Workspace) -> None:
-    """With points and date of the first time, in a file that a person can read."""
-    assert not work.has_passed("exercise-1")
-    work.note_pass("exercise-1", 6, NOON)
-    work.note_pass("exercise-1", 5, datetime(2027, 1, 1))
-    work.note_pass("exercise-2", 3, NOON)
-    again = Workspace(work.root)
-    assert again.has_passed("exercise-1")
-    assert again.has_passed("exercise-2")
-    assert json.loads((work.root / ".poolkit" / "progress.json").read_text()) == {
-        "poolkit_progress": 1,
-        "passed": {
-            "exercise-1": {"points": 6, "at": "2026-11-22T12:00:05"},
-            "exercise-2": {"points": 3, "at": "2026-11-22T12:00:05"},
-        },
-    }
-
-
-@pytest.mark.parametrize("step", ["fsync", "replace", "chmod"])
-@pytest.mark.parametrize("broken", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_progress_survives_a_crash(
-    work: Workspace, monkeypatch: pytest.MonkeyPatch, step: str, broken: BaseException
-) -> None:
-    """Whatever the moment, the old progress is there, whole, and no litter beside it."""
-    work.note_pass("exercise-1", 6, NOON)
-    before = files(work.root)
-
-    def crash(*_: object) -> None:
-        raise broken
-
-    with monkeypatch.context() as context:
-        context.setattr(os, step, crash)
-        with pytest.raises(type(broken)):
-            work.note_pass("exercise-2", 3, NOON)
-    assert work.has_passed("exercise-1")
-    assert not work.has_passed("exercise-2")
-    assert files(work.root) == before
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b"[]", b"null", b'{"passed": []}', b"{}", b"\xff\xfe", b"[" * 100_000, b'"\x1b[31m\n'],
-    ids=lambda content: str(content[:15]),
-)
-def test_a_broken_progress_file_is_one_clear_line(work: Workspace, content: bytes) -> None:
-    """It names the file and what to do, and the file stays for a person to look at."""
-    path = work.root / ".poolkit" / "progress.json"
-    path.write_bytes(content)
-    with pytest.raises(WorkspaceFault) as caught:
-        work.has_passed("exercise-1")
-    with pytest.raises(WorkspaceFault):
-        work.note_pass("exercise-1", 6, NOON)
-    text = str(caught.value)
-    assert text.startswith(f"{path}: ")
-    assert text.endswith("; move it away")
-    assert text.isprintable()
-    assert path.read_bytes() == content
-
-
 # --- resetting ---
 
 
@@ -299,10 +236,34 @@ def test_a_reset_that_fails_loses_nothing(work: Workspace, course: Course, monke
     assert file.read_text() == "mine"
 
 
+def test_reset_brings_the_last_passing_version_back(work: Workspace, course: Course) -> None:
+    """Byte for byte, with a copy of what was there; without one that passed, nothing is touched."""
+    exercise, file = course.exercise("1"), work.folder("exercise-1") / "app.py"
+    file.write_text("broken")
+    with pytest.raises(WorkspaceFault, match="no version of exercise-1 that passed is kept here"):
+        work.reset(exercise, NOON, last_pass=True)
+    assert file.read_text() == "broken"
+    kept = work.progress().passing("exercise-1", "app.py")
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes("# caf\xe9\r\n".encode("latin-1"))
+    copy = work.reset(exercise, NOON, last_pass=True)
+    assert file.read_bytes() == kept.read_bytes()
+    assert copy.read_text() == "broken"
+
+
+def test_a_learners_own_file_is_told_from_others(work: Workspace, course: Course) -> None:
+    """By whatever path it is named."""
+    exercise, file = course.exercise("1"), work.folder("exercise-1") / "app.py"
+    assert work.own(exercise, file.parent / ".." / "exercise-1" / "app.py") == file.read_bytes()
+    assert work.own(exercise, exercise.reference) is None
+    file.unlink()
+    assert work.own(exercise, file) is None
+
+
 def test_there_must_be_something_to_reset(work: Workspace, course: Course) -> None:
     """The message says how to get one."""
     (work.folder("exercise-1") / "app.py").unlink()
-    with pytest.raises(WorkspaceFault, match=r"app\.py: no such file; run `poolkit init` in a new folder"):
+    with pytest.raises(WorkspaceFault, match=r"app\.py: no such file; run `poolkit upgrade`"):
         work.reset(course.exercise("1"), NOON)
 
 

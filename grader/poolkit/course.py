@@ -10,14 +10,19 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from poolkit import yamlfile
 from poolkit.errors import CourseFault, UnknownExercise
 
 _ID = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+
+
+Library = Literal["asyncpg", "psycopg_pool", "SQLAlchemy"]
+"""Where a learner may meet the same ideas under other names."""
 
 
 class _Strict(BaseModel):
@@ -41,7 +46,9 @@ class ExerciseFile(_Strict):
 
     `entry` is the app that is served, `file` what the learner edits, where that is not the app itself; `given` are
     files beside it that are always the course's own, `preload` modules that its labs have from the start,
-    `stub_fails` the check that the stub fails first.
+    `stub_fails` the check that the stub fails first. `hints` is the ladder for everybody, `ladders` one for each of
+    some misconceptions, shown when a check has found that one. After a pass, `praise` says what is good about it and
+    `read_on` what other pools call the same thing.
     """
 
     title: str = Field(min_length=1)
@@ -57,13 +64,28 @@ class ExerciseFile(_Strict):
     trace: list[str] = Field(min_length=1)
     hints: list[str] = Field(min_length=3)
     misconceptions: dict[str, str] = Field(min_length=1)
+    ladders: dict[str, list[Annotated[str, Field(min_length=1)]]] = Field(default_factory=dict)
+    praise: str = ""
+    read_on: dict[Library, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+
+    @field_validator("ladders")
+    @classmethod
+    def _of_known_misconceptions(cls, ladders: dict[str, list[str]], info: ValidationInfo) -> dict[str, list[str]]:
+        for name, hints in ladders.items():
+            if name not in info.data.get("misconceptions", ()):
+                problem = "{name} is no misconception of this exercise"
+                raise PydanticCustomError("unknown_misconception", problem, {"name": repr(name)})
+            if not all(hint.strip() for hint in hints) or not hints:
+                raise PydanticCustomError("empty_hint", "{name} has an empty hint, or none", {"name": repr(name)})
+        return ladders
 
 
 class ExerciseEntry(_Strict):
-    """One line of `course.yaml`."""
+    """One line of `course.yaml`; `formerly` are ids that the exercise had in earlier versions of the course."""
 
     id: str = Field(pattern=_ID)
     title: str = Field(min_length=1)
+    formerly: list[Annotated[str, Field(pattern=_ID)]] = Field(default_factory=list)
 
 
 class Least(_Strict):
@@ -158,6 +180,7 @@ class Course:
         for name in ids:
             if ids.count(name) > 1:
                 raise CourseFault(f"{path}: exercise {name!r} stands there twice; ids are unique")
+        _refuse_unclear_renames(path, about)
         return about
 
     @property
@@ -179,8 +202,9 @@ class Course:
     def _find(self, name: str) -> str:
         path = Path(name)
         for wanted in (name, path.name, path.parent.name if path.suffix == ".py" else path.name):
-            if wanted in self.ids:
-                return wanted
+            for entry in self.about.exercises:
+                if wanted == entry.id or wanted in entry.formerly:
+                    return entry.id
         if re.fullmatch(r"[0-9]{1,6}", name):
             for exercise_id in self.ids:
                 if exercise_id.rpartition("-")[2] == str(int(name)):
@@ -218,6 +242,24 @@ def private_folders(course: Course) -> list[Path]:
     roots = {course.root, find_course().root}
     names = ("exercises", "solutions", "quizzes", "grader/suites", "tests")
     return [root / name for root in sorted(roots) for name in names]
+
+
+def _refuse_unclear_renames(path: Path, about: CourseFile) -> None:
+    """Refuse a former id that could mean two exercises, in a ring of renames for example."""
+    ids = [entry.id for entry in about.exercises]
+    taken: dict[str, str] = {}
+    for entry in about.exercises:
+        for old in entry.formerly:
+            if old in ids:
+                raise CourseFault(
+                    f"{path}: {entry.id!r} was formerly {old!r}, which is the id of an exercise now; "
+                    "a learner's work there could be either's, so give the new exercise another id"
+                )
+            if old in taken:
+                raise CourseFault(
+                    f"{path}: {old!r} is a former id of {taken[old]!r} and of {entry.id!r}; keep one of the two"
+                )
+            taken[old] = entry.id
 
 
 def _span(ids: list[str]) -> str:

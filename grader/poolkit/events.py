@@ -75,3 +75,14 @@ class Event:
     in_transaction: bool = False
     params: tuple[Value, ...] = ()
     status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How many tasks the lab's pool says are queued for a connection, from `at` on; shown, never judged.
+
+    `at` is in seconds, on the clock of the ledger's rows.
+    """
+
+    at: float
+    tasks: int

@@ -25,7 +25,8 @@ class Lesson:
     """A lesson's parts.
 
     `parts` holds the Markdown below each heading of the second level; `headings` every heading but the title;
-    `sample` the app, as source; `requests` what to send to it, each `METHOD /path`.
+    `sample` the app, as source; `requests` what to send to it, each `METHOD /path`; `opening` what stands before them
+    all.
     """
 
     title: str
@@ -33,6 +34,7 @@ class Lesson:
     headings: tuple[str, ...]
     sample: str
     requests: tuple[str, ...]
+    opening: str = ""
 
     @property
     def anchors(self) -> frozenset[str]:
@@ -46,38 +48,59 @@ def anchor(heading: str) -> str:
 
 
 def load(path: Path) -> Lesson:
-    """Read a lesson.
+    """Read a lesson that is whole.
 
     Raises:
         CourseFault: the file is missing, or one of its parts is.
     """
+    lesson, samples = _read(path)
+    for name in PARTS:
+        if not lesson.parts.get(name, "").strip():
+            raise CourseFault(f"{path}: the part `## {name}` is missing or empty; add it")
+    if samples != 1:
+        raise CourseFault(f"{path}: `## Sample` holds {samples} blocks of Python; it needs one, a whole app")
+    if not lesson.requests:
+        raise CourseFault(f"{path}: `## Sample` names no requests; add a line such as Requests: `GET /items/1`")
+    return lesson
+
+
+def read(path: Path) -> Lesson:
+    """Read what there is of a lesson; a part, the sample or the requests may be missing.
+
+    Raises:
+        CourseFault: the file cannot be read.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Lesson, int]:
+    """Return a lesson, and how many blocks of Python its sample holds."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CourseFault(f"{path}: {error}; a lesson is Markdown in UTF-8") from None
     title, parts, headings, samples = _split(text)
-    for name in PARTS:
-        if not parts.get(name, "").strip():
-            raise CourseFault(f"{path}: the part `## {name}` is missing or empty; add it")
-    if len(samples) != 1:
-        raise CourseFault(f"{path}: `## Sample` holds {len(samples)} blocks of Python; it needs one, a whole app")
-    found = _REQUESTS.search(parts["Sample"])
-    if found is None:
-        raise CourseFault(f"{path}: `## Sample` names no requests; add a line such as Requests: `GET /items/1`")
-    return Lesson(title, parts, headings, samples[0], tuple(re.findall(r"`([^`]+)`", found.group(1))))
+    opening = parts.pop("", "")
+    found = _REQUESTS.search(parts.get("Sample", ""))
+    requests = tuple(re.findall(r"`([^`]+)`", found.group(1))) if found else ()
+    return Lesson(title, parts, headings, samples[0] if samples else "", requests, opening), len(samples)
 
 
 def _split(text: str) -> tuple[str, dict[str, str], tuple[str, ...], list[str]]:
-    """Return the title, the parts, the headings and the blocks of Python of the part `Sample`."""
+    """Return the title, the parts, the headings and the blocks of Python of the part `Sample`.
+
+    What stands before the first part is the one without a name.
+    """
     title, part, fence = "", "", ""
     headings: list[str] = []
-    parts: dict[str, list[str]] = {}
+    parts: dict[str, list[str]] = {"": []}
     samples: list[list[str]] = []
     for line in text.splitlines():
         mark = _FENCE.match(line)
         heading = None if fence else _HEADING.match(line)
         if heading and len(heading.group(1)) == 1:
             title = heading.group(2)
+            continue
         elif heading:
             headings.append(heading.group(2))
             if len(heading.group(1)) == 2:
@@ -94,7 +117,6 @@ def _split(text: str) -> tuple[str, dict[str, str], tuple[str, ...], list[str]]:
                 continue
         elif fence and samples and part == "Sample":
             samples[-1].append(line)
-        if part:
-            parts[part].append(line)
+        parts[part].append(line)
     joined = {name: "\n".join(lines).strip() for name, lines in parts.items()}
     return title, joined, tuple(headings), ["\n".join(lines) + "\n" for lines in samples]

@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import NoReturn
 
-COMMANDS_WITH_LABS = frozenset({"check", "trace"})
+COMMANDS_WITH_LABS = frozenset({"check", "run", "trace", "watch", "what-if"})
 
 
 def main() -> NoReturn:

@@ -25,9 +25,9 @@ def plain_lines(text: str, limit: int = 20) -> list[str]:
     return lines if len(lines) <= limit else [*lines[:limit], f"… and {len(lines) - limit} more lines"]
 
 
-def count(number: int, noun: str) -> str:
-    """Return `1 connection`, `2 connections`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return `1 connection`, `2 connections`; `plural` is for nouns that do not end with s then."""
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 
 def _shown(character: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from poolkit.events import Event, Location, PoolState
+from poolkit.events import Event, Location, PoolState, Queue
 from poolkit.text import count, plain
 
 
@@ -13,7 +15,8 @@ from poolkit.text import count, plain
 class Step:
     """One step: what came, the pool after it, what connections did, what came of it.
 
-    `lent` are the numbers of the connections that are borrowed after it.
+    `lent` are the numbers of the connections that are borrowed after it, `last` is the number (`seq`) of its last row
+    in the ledger.
     """
 
     number: int
@@ -22,13 +25,15 @@ class Step:
     action: str
     result: str
     lent: tuple[int, ...]
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
     """A run of the app: startup, requests one after the other, shutdown.
 
-    `borrowed_at` are the learner's lines that borrowed connections, `note` says why the run ended early.
+    `borrowed_at` are the learner's lines that borrowed connections, `note` says why the run ended early. `events` are
+    the rows that the steps are made of, `queue` is who waited meanwhile.
     """
 
     exercise: str
@@ -36,6 +41,8 @@ class Trace:
     steps: tuple[Step, ...]
     borrowed_at: tuple[Location, ...] = ()
     note: str = ""
+    events: tuple[Event, ...] = ()
+    queue: tuple[Queue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +53,16 @@ class Part:
     events: tuple[Event, ...]
 
 
-def build(exercise: str, path: str, events: Sequence[Event], note: str = "") -> Trace:
+def build(exercise: str, path: str, events: Sequence[Event], note: str = "", queue: Sequence[Queue] = ()) -> Trace:
     """Make the steps of a run from its ledger; requests must have been sent one after the other."""
+    return assemble(exercise, path, tuple(parts(events)), note, queue)
+
+
+def assemble(exercise: str, path: str, cut: Sequence[Part], note: str = "", queue: Sequence[Queue] = ()) -> Trace:
+    """Make the steps of a run from its ledger's rows, as they were cut into parts."""
     steps: list[Step] = []
     lent: list[int] = []
-    for number, part in enumerate(parts(events), 1):
+    for number, part in enumerate(cut, 1):
         for event in part.events:
             _follow(lent, event)
         steps.append(
@@ -61,10 +73,42 @@ def build(exercise: str, path: str, events: Sequence[Event], note: str = "") -> 
                 action=_action(part.events),
                 result=_result(part),
                 lent=tuple(lent),
+                last=part.events[-1].seq,
             )
         )
+    events = tuple(event for part in cut for event in part.events)
     borrowed_at = dict.fromkeys(event.where for event in events if event.kind == "borrow" and event.where)
-    return Trace(exercise, path, tuple(steps), tuple(borrowed_at), note)
+    return Trace(exercise, path, tuple(steps), tuple(borrowed_at), note, events, tuple(queue))
+
+
+def as_dicts(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Return steps as the trace's JSON has them (docs/report.md)."""
+    return [
+        {
+            "step": step.number,
+            "event": step.event,
+            "pool": {
+                "total": step.pool.total,
+                "free": step.pool.free,
+                "borrowed": step.pool.borrowed,
+                "waiting": step.pool.waiting,
+            },
+            "action": step.action,
+            "result": step.result,
+        }
+        for step in steps
+    ]
+
+
+def settled(action: str) -> list[tuple[str, int]]:
+    """Return what a step's action did, and to how many connections: which of several had its turn first may differ."""
+    return sorted(map(_counted, action.split("; ")))
+
+
+def _counted(action: str) -> tuple[str, int]:
+    numbers = [int(number) for number in re.findall("[0-9]+", action)]
+    span = re.search(" [0-9]+ to [0-9]+$", action)
+    return re.sub("[0-9].*", "", action), numbers[1] - numbers[0] + 1 if span else len(numbers)
 
 
 def parts(events: Sequence[Event]) -> Iterator[Part]:
@@ -129,7 +173,8 @@ def _action(events: Sequence[Event]) -> str:
             numbers = found.setdefault(_VERBS[event.kind], [])
             if event.connection is not None and event.connection not in numbers:
                 numbers.append(event.connection)
-    return "; ".join(f"{verb} {_numbers(numbers)}".rstrip() for verb, numbers in found.items()) or "none"
+    # Sorted: which of several goes first is chance where a pool closes them side by side.
+    return "; ".join(f"{verb} {_numbers(sorted(numbers))}".rstrip() for verb, numbers in found.items()) or "none"
 
 
 def _numbers(numbers: Sequence[int]) -> str:

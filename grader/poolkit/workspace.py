@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from poolkit import given
 from poolkit.course import Course, Exercise
 from poolkit.errors import CourseFault, WorkspaceFault
-from poolkit.text import plain
+from poolkit.files import write_atomically as write_atomically
+from poolkit.progress import Progress
+from poolkit.report import Report
 
 MARK = ".poolkit"
 VERSION = 1
@@ -32,55 +34,76 @@ class Workspace:
         """Where an exercise's files are."""
         return self.root / "exercises" / exercise_id
 
+    def progress(self) -> Progress:
+        """What is remembered of the learner's work here."""
+        return Progress(self.root / MARK)
+
     def has_passed(self, exercise_id: str) -> bool:
         """Whether a check of this exercise has passed here before."""
-        return exercise_id in self._progress()["passed"]
+        return exercise_id in self.progress().read().passed
+
+    def note(self, report: Report, source: str | bytes | None, when: datetime) -> str:
+        """Remember what a check of the learner's file found, and the file when it has passed: see `Progress.note`."""
+        return self.progress().note(report, source, when)
 
     def note_pass(self, exercise_id: str, points: int, when: datetime) -> None:
         """Remember that an exercise has passed."""
-        progress = self._progress()
-        progress["passed"].setdefault(exercise_id, {"points": points, "at": when.isoformat(timespec="seconds")})
-        (self.root / MARK).mkdir(exist_ok=True)
-        write_atomically(self.root / MARK / "progress.json", json.dumps(progress, indent=2) + "\n")
+        self.progress().note_pass(exercise_id, points, when)
 
-    def reset(self, exercise: Exercise, when: datetime) -> Path:
-        """Put an exercise's stub back; return the dated copy of what was there.
+    def own(self, exercise: Exercise, path: Path) -> bytes | None:
+        """Return the learner's file of an exercise, if that is what stands at a path."""
+        mine = self.folder(exercise.id) / exercise.file_name
+        try:
+            return mine.read_bytes() if path.resolve() == mine.resolve() else None
+        except OSError:
+            return None
+
+    def reset(self, exercise: Exercise, when: datetime, *, last_pass: bool = False) -> Path:
+        """Put an exercise's file back as it was at first, or as it last passed; return a dated copy of what was there.
 
         Raises:
-            WorkspaceFault: there is nothing to reset.
+            WorkspaceFault: there is nothing to reset, or it has not passed yet.
         """
         current = self.folder(exercise.id) / exercise.file_name
         if not current.is_file():
-            raise WorkspaceFault(f"{current}: no such file; run `poolkit init` in a new folder to get one")
+            raise WorkspaceFault(f"{current}: no such file; run `poolkit upgrade` to get one")
+        wanted = self.last_passing(exercise) if last_pass else exercise.stub
         kept = self.root / MARK / "kept" / exercise.id
-        kept.mkdir(parents=True, exist_ok=True)
         stamp = when.strftime("%Y-%m-%dT%H-%M-%S")
-        copy = kept / f"{current.stem}-{stamp}.py"
-        number = 1
-        while copy.exists():
-            number += 1
-            copy = kept / f"{current.stem}-{stamp}-{number}.py"
-        shutil.copy2(current, copy)
-        write_atomically(current, exercise.stub.read_text(encoding="utf-8"))
+        try:
+            kept.mkdir(parents=True, exist_ok=True)
+            copy = kept / f"{current.stem}-{stamp}.py"
+            number = 1
+            while copy.exists():
+                number += 1
+                copy = kept / f"{current.stem}-{stamp}-{number}.py"
+            shutil.copy2(current, copy)
+            write_atomically(current, wanted.read_bytes())
+        except OSError as error:
+            raise WorkspaceFault(f"{current}: cannot be reset ({error.strerror}); it is as it was") from None
         return copy
 
-    def _progress(self) -> dict[str, Any]:
-        path = self.root / MARK / "progress.json"
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {"poolkit_progress": VERSION, "passed": {}}
-        except (OSError, ValueError, RecursionError) as error:
-            raise WorkspaceFault(f"{path}: cannot be read ({plain(str(error), 80)}); move it away") from None
-        if not isinstance(found, dict) or not isinstance(found.get("passed"), dict):
-            raise WorkspaceFault(f"{path}: not a progress file; move it away")
-        return found
+    def last_passing(self, exercise: Exercise) -> Path:
+        """Return the file that holds the learner's as it last passed.
+
+        Raises:
+            WorkspaceFault: there is none.
+        """
+        path = self.progress().passing(exercise.id, exercise.file_name)
+        if not path.is_file():
+            raise WorkspaceFault(
+                f"no version of {exercise.id} that passed is kept here; one is kept at each `poolkit check` that passes"
+            )
+        return path
 
 
-def create(root: Path, course: Course) -> Workspace:
+def create(root: Path, course: Course, texts: Mapping[str, str] | None = None) -> Workspace:
     """Make a workspace with every exercise's stub, its texts and a database to run it on.
 
     It is made aside and moved into place, so that an interrupted `init` leaves nothing half done.
+
+    Args:
+        texts: more files to put there, their contents by their paths.
 
     Raises:
         WorkspaceFault: the folder is there already and not empty, or cannot be made.
@@ -93,8 +116,13 @@ def create(root: Path, course: Course) -> Workspace:
         with tempfile.TemporaryDirectory(prefix=".poolkit-", dir=root.parent) as aside:
             made = Path(aside, "workspace")
             for exercise_id in course.ids:
-                _give(course.exercise(exercise_id), made / "exercises" / exercise_id)
+                give(course.exercise(exercise_id), made / "exercises" / exercise_id)
+            for name, text in (texts or {}).items():
+                (made / name).parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(made / name, text)
             (made / MARK).mkdir()
+            digests = {name: given.digests(made / "exercises" / name) for name in course.ids}
+            write_atomically(made / MARK / given.NAME, given.Given(exercises=digests).text())
             mark = {"poolkit_workspace": VERSION, "course": course.about.title}
             write_atomically(made / MARK / "workspace.json", json.dumps(mark, indent=2) + "\n")
             if root.exists():
@@ -105,7 +133,13 @@ def create(root: Path, course: Course) -> Workspace:
     return Workspace(root)
 
 
-def _give(exercise: Exercise, folder: Path) -> None:
+def give(exercise: Exercise, folder: Path) -> None:
+    """Make a folder with what a learner is given for an exercise.
+
+    Raises:
+        OSError: it cannot be made.
+        CourseFault: a file of the course is broken.
+    """
     folder.mkdir(parents=True)
     for name in (*_GIVEN, exercise.file_name, *exercise.about.given):
         with contextlib.suppress(FileNotFoundError):
@@ -114,6 +148,7 @@ def _give(exercise: Exercise, folder: Path) -> None:
         for name in exercise.about.databases:
             connection = sqlite3.connect(folder / name)
             try:
+                connection.execute("PRAGMA synchronous = OFF")
                 connection.executescript(exercise.schema.read_text(encoding="utf-8"))
             except (UnicodeDecodeError, sqlite3.Error) as error:
                 problem = f"{exercise.schema}: {error}; a schema is a file of SQL statements in UTF-8"
@@ -136,19 +171,3 @@ def find(start: Path) -> Workspace | None:
 
 def _is_workspace(folder: Path) -> bool:
     return (folder / MARK / "workspace.json").is_file() or (folder / "exercises" / "course.yaml").is_file()
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that whoever reads it, also after a crash, finds the old text or the new one, whole."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise

@@ -30,6 +30,7 @@ def exercise_problems(course: Course, exercise: Exercise, found: Sequence[Soluti
     for name, why in about.misconceptions.items():
         if not why.strip() or _TO_DO.search(why):
             yield f"exercise.yaml: the misconception {name!r} does not say yet why it hurts"
+    yield from _ladder_problems(exercise, found)
     kinds = [solution.kind for solution in found]
     least = course.about.least
     for kind, wanted in ((Kind.RIGHT, least.right), (Kind.WRONG, least.wrong)):
@@ -39,6 +40,25 @@ def exercise_problems(course: Course, exercise: Exercise, found: Sequence[Soluti
         if solution.kind is Kind.WRONG and solution.misconception not in about.misconceptions:
             yield f"{solution.name}: the misconception {solution.misconception!r} is not in exercise.yaml; add it there"
     yield from _stray(exercise)
+
+
+def _ladder_problems(exercise: Exercise, found: Sequence[Solution]) -> Iterator[str]:
+    """Say what is wrong with what is optional: hints on one misconception, and the words after a pass."""
+    about = exercise.about
+    shown = {solution.misconception for solution in found if solution.kind is Kind.WRONG}
+    for name, hints in about.ladders.items():
+        if name not in shown:
+            yield f"exercise.yaml: hints on {name!r}, which no file in wrong/ shows; add one, or remove the hints"
+        for number, hint in enumerate(hints, 1):
+            if _TO_DO.search(hint):
+                yield f"exercise.yaml: hint {number} on {name!r} is still to be written"
+            if hint in (*about.hints, *hints[: number - 1]):
+                yield f"exercise.yaml: hint {number} on {name!r} repeats another one"
+    if _TO_DO.search(about.praise):
+        yield "exercise.yaml: praise is still to be written"
+    for library, text in about.read_on.items():
+        if not text.strip() or _TO_DO.search(text):
+            yield f"exercise.yaml: read_on.{library} is still to be written"
 
 
 def _text_problems(exercise: Exercise) -> Iterator[str]:

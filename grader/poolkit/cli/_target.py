@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -12,6 +14,7 @@ from poolkit.course import Course, Exercise, find_course, open_course, private_f
 from poolkit.errors import CourseFault, UsageFault, WorkspaceFault
 from poolkit.judge.host import Host
 from poolkit.judge.submission import Submission, locate
+from poolkit.text import plain
 from poolkit.workspace import Workspace, find
 
 
@@ -20,6 +23,15 @@ def _course(ctx: click.Context, parameter: click.Parameter, value: Path | None) 
         return find_course() if value is None else open_course(value)
     except CourseFault as fault:
         raise fault if value is None else UsageFault(str(fault)) from None
+
+
+def exercise_ids(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Complete an exercise's id in a shell; of a course that is broken, there is nothing to complete."""
+    with suppress(CourseFault):
+        root = os.environ.get("POOLKIT_COURSE")
+        course = open_course(Path(root)) if root else find_course()
+        return [name for name in course.ids if name.startswith(incomplete)]
+    return []
 
 
 course_option = click.option(
@@ -31,6 +43,24 @@ course_option = click.option(
     help="Use the course in this folder instead of the kit's own.",
 )
 """Gives a command the parameter `course`, a `Course`."""
+
+
+def _course_if_any(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> Course | None:
+    try:
+        return _course(ctx, parameter, value)
+    except CourseFault:
+        return None
+
+
+course_if_any_option = click.option(
+    "--course",
+    type=click.Path(path_type=Path),
+    envvar="POOLKIT_COURSE",
+    metavar="DIR",
+    callback=_course_if_any,
+    help="Use the course in this folder instead of the kit's own.",
+)
+"""As `course_option`, and None where the kit came without its course."""
 
 
 @contextmanager
@@ -47,8 +77,16 @@ def host(ctx: click.Context, course: Course) -> Iterator[Host]:
 
 
 def here() -> Workspace | None:
-    """Return the workspace that the command runs in, or the only one in the current folder."""
-    return find(Path.cwd())
+    """Return the workspace that the command runs in, or the only one in the current folder.
+
+    Progress that cannot be read is moved aside, with a line about it.
+    """
+    found = find(Path.cwd())
+    # What cannot be mended is told by whoever needs it.
+    with suppress(WorkspaceFault):
+        if found is not None and (told := found.progress().mend(datetime.now(UTC))):
+            click.echo(f"poolkit: {plain(told)}", err=True)
+    return found
 
 
 def needed() -> Workspace:
@@ -61,6 +99,19 @@ def needed() -> Workspace:
     if found is None:
         raise WorkspaceFault("no workspace here; run `poolkit init practice` first, or go to its folder")
     return found
+
+
+def refuse_before_a_pass(workspace: Workspace | None, exercise: Exercise) -> None:
+    """Keep the reference from whoever has not passed yet.
+
+    Raises:
+        UsageFault: they have not.
+    """
+    if not (workspace and workspace.has_passed(exercise.id)):
+        raise UsageFault(
+            f"{exercise.id} has not passed yet; `poolkit hint {exercise.id}` helps, "
+            f"`poolkit solution {exercise.id} --force` shows the reference anyway"
+        )
 
 
 def submission(exercise: Exercise, name: str, path: Path | None, *, reference: bool = False) -> Submission:
@@ -81,7 +132,10 @@ def submission(exercise: Exercise, name: str, path: Path | None, *, reference: b
     named = Path(name)
     if "/" in name and named.exists():
         return _shown(locate(named, exercise.file_name))
-    return _shown(locate(needed().folder(exercise.id), exercise.file_name))
+    folder = needed().folder(exercise.id)
+    if not folder.exists():
+        raise WorkspaceFault(f"{folder}: no such folder; `poolkit upgrade` brings the exercises that are new")
+    return _shown(locate(folder, exercise.file_name))
 
 
 def _shown(found: Submission) -> Submission:

@@ -25,7 +25,7 @@ def author_command() -> None:
 
 
 @author_command.command(name="verify")
-@click.argument("exercises", nargs=-1, metavar="[EXERCISE]...")
+@click.argument("exercises", nargs=-1, metavar="[EXERCISE]...", shell_complete=_target.exercise_ids)
 @_target.course_option
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True, metavar="N", help="Of every run.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Runs at once; two for each core by default.")

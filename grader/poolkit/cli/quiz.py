@@ -33,22 +33,23 @@ def quiz_command() -> None:
     """
 
 
-@quiz_command.command(name="list")
-@_target.course_option
+@quiz_command.command(name="list", short_help="List the quizzes.")
+@_target.course_if_any_option
 @click.pass_context
-def list_quizzes(ctx: click.Context, course: Course) -> None:
-    """List the quizzes."""
-    from poolkit.quiz import load
+def list_quizzes(ctx: click.Context, course: Course | None) -> None:
+    """List the quizzes: the course's, and a workspace's copies of others."""
+    from poolkit.quiz import copies, load
 
-    found = load.examine_all(course)
-    width = max((len(each.path.stem) for each in found), default=0)
-    for each in found:
-        if each.quiz is None:
-            click.echo(f"{each.path.stem:<{width}}  cannot be used; `poolkit quiz check {each.path.stem}` says why")
+    own = [(each.path.stem, each.quiz, "check") for each in (load.examine_all(course) if course else ())]
+    found = [*own, *((path.stem, sheet, "take") for path, sheet in copies.besides(course, _target.here()))]
+    width = max((len(name) for name, _, _ in found), default=0)
+    for name, quiz, tells in found:
+        if quiz is None:
+            click.echo(f"{plain(name):<{width}}  cannot be used; `poolkit quiz {tells} {plain(name)}` says why")
         else:
-            number = count(len(each.quiz.questions), "question")
-            click.echo(f"{each.path.stem:<{width}}  {number:>12}  {plain(each.quiz.title)}")
-    ctx.exit(0 if all(each.quiz for each in found) else 2)
+            number = count(len(quiz.questions), "question")
+            click.echo(f"{name:<{width}}  {number:>12}  {plain(quiz.title)}")
+    ctx.exit(0 if all(quiz for _, quiz, _ in found) else 2)
 
 
 @quiz_command.command(name="check", short_help="Say everything that is wrong with quizzes.")
@@ -85,7 +86,7 @@ def check_quizzes(ctx: click.Context, names: tuple[str, ...], course: Course) ->
     help="When to say what is right.",
 )
 @click.option("--restart", is_flag=True, help="Forget the answers so far.")
-@_target.course_option
+@_target.course_if_any_option
 @click.pass_context
 def take_quiz(
     ctx: click.Context,
@@ -94,13 +95,18 @@ def take_quiz(
     seed: int | None,
     feedback: str,
     restart: bool,
-    course: Course,
+    course: Course | None,
 ) -> None:
     """Take a quiz in the terminal; NAME is its id, or the path of a learner's copy.
 
     Each answer is kept at once, so that you can stop and go on later.
     """
+    from poolkit.quiz import copies
+
+    place = copies.chosen(name, course, _target.here())
     if answers is not None:
+        if place.endswith((".yaml", ".yml")):
+            raise UsageFault(f"{place}: this copy has no key; hand {answers} in, to be scored by who holds the key")
         ctx.invoke(score_quiz, name=name, answers=answers, key=None, style="text", course=course)
     if not sys.stdin.isatty():
         raise UsageFault("a quiz is taken in a terminal, and this is none; give your answers with --answers FILE")
@@ -111,7 +117,7 @@ def take_quiz(
 
     folder, screen = state.place(_target.here()), Screen(Console(highlight=False))
     immediate = feedback == "immediate"
-    taken = session.take(course, name, folder, screen, seed=seed, immediate=immediate, restart=restart)
+    taken = session.take(course, place, folder, screen, seed=seed, immediate=immediate, restart=restart)
     _show_taken(taken, name, screen, full=not immediate)
     ctx.exit(taken.exit_code)
 
@@ -130,6 +136,34 @@ def score_quiz(ctx: click.Context, name: str, answers: Path, key: Path | None, s
     result = session.score_file(course, name, answers, key)
     click.echo(formats.render(style, result), nl=False)
     ctx.exit(result.exit_code)
+
+
+@quiz_command.command(name="stats", short_help="Say how a class's answers tell good questions from bad ones.")
+@click.argument("folder", type=_file, metavar="ANSWERS_DIR")
+@click.option("--key", type=_file, metavar="FILE", help="Take the quiz with its key from this file.")
+@click.option("--format", "style", type=click.Choice(["csv", "text"]), default="text", help="How to print it.")
+@click.option("--output", type=_file, metavar="FILE", help="Write it there instead of printing it.")
+@_target.course_option
+@click.pass_context
+def analyse_quizzes(
+    ctx: click.Context, folder: Path, key: Path | None, style: str, output: Path | None, course: Course
+) -> None:
+    """Say how a class's answers tell good questions from bad ones: difficulty, discrimination, choices, alpha.
+
+    Each learner has a folder in ANSWERS_DIR, or a file such as anna.yaml. Each one's first answers to a quiz count.
+    Ends with 0, or with 2 when a file is broken; the others are analysed all the same.
+    """
+    from poolkit.quiz import collect, tables
+
+    analyses, problems = collect.analysed(course, folder, key)
+    _warn(problems)
+    if style == "csv":
+        _deliver(tables.table(analyses), output)
+        _warn(said for each in analyses if (said := tables.warning(each)))
+    elif analyses:
+        found = tables.text(analyses)
+        _deliver(click.unstyle(found) if output else found, output)
+    ctx.exit(2 if problems else 0)
 
 
 @quiz_command.command(name="export", short_help="Write a quiz for learners, or for another program.")
@@ -205,9 +239,10 @@ def _show_taken(taken: Taken, name: str, screen: Screen, *, full: bool) -> None:
 
     if taken.path is None:
         return
+    path = taken.path.relative_to(Path.cwd()) if taken.path.is_relative_to(Path.cwd()) else taken.path
     click.echo()
     if taken.result is not None:
         screen.lines(text.render(taken.result).splitlines() if full else text.summary(taken.result))
-        click.echo(f"\nThe same from your answers: poolkit quiz score {name} --answers {taken.path}")
+        click.echo(f"\nThe same from your answers: poolkit quiz score {name} --answers {path}")
     else:
-        click.echo(f"Your answers are in {taken.path}. Hand that file in.")
+        click.echo(f"Your answers are in {path}. Hand that file in.")

@@ -1,4 +1,4 @@
-"""Output formats, one module each: `render(reports) -> str`. A new format is a new file here."""
+"""Output formats, one module each: `render(reports, quizzes) -> str`. A new format is a new file here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Sequence
 
+from poolkit.quiz.result import Folder
 from poolkit.report import Report
 
 
@@ -14,8 +15,8 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
-def render(name: str, reports: Sequence[Report]) -> str:
-    """Return reports in a format, ready to write out."""
+def render(name: str, reports: Sequence[Report], quizzes: Folder | None = None) -> str:
+    """Return reports in a format, ready to write out, and the answers to quizzes where some were asked for."""
     module = importlib.import_module(f"{__name__}.{name}")
-    text: str = module.render(reports)
+    text: str = module.render(reports, quizzes)
     return text

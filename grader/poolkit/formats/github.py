@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from poolkit.events import Location
+from poolkit.quiz.result import Folder, HandedIn, number
 from poolkit.report import CheckReport, Report, Status
 from poolkit.text import count, plain
 
@@ -24,9 +25,10 @@ _SIGNS = {
 }
 
 
-def render(reports: Sequence[Report]) -> str:
-    """Return the annotations, and a notice with each exercise's points."""
+def render(reports: Sequence[Report], quizzes: Folder | None = None) -> str:
+    """Return the annotations, and a notice with each exercise's points and those of the quizzes."""
     errors = [line for report in reports for line in _errors(report)]
+    errors += [line for file in (quizzes.files if quizzes else ()) for line in _of_answers(file)]
     if len(errors) > MOST:
         left = len(errors) - MOST + 1
         errors = [
@@ -41,13 +43,15 @@ def render(reports: Sequence[Report]) -> str:
             report.path,
             None,
         )
-        for report in reports[:MOST]
+        for report in reports[: MOST if quizzes is None else MOST - 1]
     ]
+    if quizzes is not None:
+        notices.append(_command("notice", f"{_points(quizzes)} points", "quizzes", None, None))
     return "\n".join([*errors, *notices]) + "\n"
 
 
-def summary(reports: Sequence[Report]) -> str:
-    """Return a Markdown table for `$GITHUB_STEP_SUMMARY`."""
+def summary(reports: Sequence[Report], quizzes: Folder | None = None) -> str:
+    """Return Markdown tables for `$GITHUB_STEP_SUMMARY`."""
     lines = ["| exercise | check | points | what happened |", "|---|---|---|---|"]
     for report in reports:
         if report.error:
@@ -56,6 +60,8 @@ def summary(reports: Sequence[Report]) -> str:
             sign = _SIGNS[check.status]
             points = f"{check.points}/{check.max_points}"
             lines.append(f"| {report.exercise} | {sign} {_cell(check.title)} | {points} | {_cell(check.happened)} |")
+    if quizzes is not None:
+        lines += ["", "| quiz | points | file |", "|---|---|---|", *map(_line, quizzes.files)]
     text = "\n".join(lines) + "\n"
     return text if len(text.encode()) <= MAX_SUMMARY else text.encode()[:MAX_SUMMARY].decode(errors="ignore")
 
@@ -76,6 +82,30 @@ def _errors(report: Report) -> Iterator[str]:
                 report.path,
                 where,
             )
+
+
+def _of_answers(file: HandedIn) -> Iterator[str]:
+    if file.result is None:
+        yield _command("error", file.problem, "quizzes", file.path, None)
+    elif file.counts and not file.result.passed:
+        result = file.result
+        mark = f"{float(result.pass_mark) * 100:g} %"
+        said = f"{number(result.points)} of {result.max_points} points; {mark} of them pass"
+        yield _command("error", said, f"quiz {result.quiz}: {result.title}", file.path, None)
+
+
+def _line(file: HandedIn) -> str:
+    sign, result = _SIGNS[file.status], file.result
+    if result is None:
+        return f"| {sign} | 0 | {_cell(file.problem)} |"
+    counts = "" if file.counts else ", does not count"
+    return (
+        f"| {sign} {_cell(result.title)} | {number(result.points)}/{result.max_points}{counts} | {_cell(file.path)} |"
+    )
+
+
+def _points(quizzes: Folder) -> str:
+    return f"{number(quizzes.points)} of {quizzes.max_points}"
 
 
 def _title(report: Report, check: CheckReport) -> str:

@@ -7,23 +7,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from poolkit.events import Event
+from poolkit.quiz.formats import json as quiz_json
+from poolkit.quiz.result import Folder, HandedIn
 from poolkit.report import AppError, CheckReport, Report, exit_code
 
 VERSION = 1
 
 
-def render(reports: Sequence[Report]) -> str:
-    """Return one report as an object, several as an object with `exercises`."""
-    if len(reports) == 1:
+def render(reports: Sequence[Report], quizzes: Folder | None = None) -> str:
+    """Return one report as an object; several, or any with quizzes, as an object with `exercises`."""
+    if len(reports) == 1 and quizzes is None:
         found = {"poolkit_report": VERSION, **_report(reports[0])}
     else:
         found = {
             "poolkit_report": VERSION,
-            "exit_code": exit_code(reports),
+            "exit_code": max(exit_code(reports), quizzes.exit_code if quizzes else 0),
             "points": sum(report.points for report in reports),
             "max_points": sum(report.max_points for report in reports),
             "exercises": [_report(report) for report in reports],
         }
+        if quizzes is not None:
+            found["quizzes"] = _quizzes(quizzes)
     return json.dumps(found, indent=2) + "\n"
 
 
@@ -42,6 +46,24 @@ def event(row: Event) -> dict[str, Any]:
         "waiting": row.state.waiting,
         "file": row.where.file if row.where else None,
         "line": row.where.line if row.where else None,
+    }
+
+
+def _quizzes(quizzes: Folder) -> dict[str, Any]:
+    return {
+        "points": quiz_json.rounded(quizzes.points),
+        "max_points": quizzes.max_points,
+        "answers": [_handed_in(each) for each in quizzes.files],
+    }
+
+
+def _handed_in(file: HandedIn) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "status": file.status.value,
+        "counts": file.counts,
+        "problem": file.problem or None,
+        "result": quiz_json.document(file.result) if file.result else None,
     }
 
 

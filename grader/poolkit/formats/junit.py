@@ -1,4 +1,8 @@
-"""JUnit XML as pytest writes it (xunit2): a test suite for each exercise, a test case for each check."""
+"""JUnit XML as pytest writes it (xunit2): a test suite for each exercise, a test case for each check.
+
+A file of answers that counts is a test suite, too, with a test case for each question; a broken one is an error in a
+suite of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,22 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from poolkit.quiz.formats import junit as quiz_junit
+from poolkit.quiz.result import Folder, HandedIn
 from poolkit.report import CheckReport, Report, Status
 
 # What XML 1.0 cannot hold, and what it discourages (https://www.w3.org/TR/xml/#charsets).
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def render(reports: Sequence[Report]) -> str:
+def render(reports: Sequence[Report], quizzes: Folder | None = None) -> str:
     """Return a `testsuites` document. Points stand in properties."""
     root = ElementTree.Element("testsuites")
     for report in reports:
         _suite(root, report)
+    for file in quizzes.files if quizzes else ():
+        if file.counts:
+            _answers(root, file)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -49,6 +58,18 @@ def _suite(root: ElementTree.Element, report: Report) -> None:
         _element(case, "error", message=message)
     for check in report.checks:
         _case(suite, report, check)
+
+
+def _answers(root: ElementTree.Element, file: HandedIn) -> None:
+    if file.result is not None:
+        suite = quiz_junit.add_suite(root, file.result)
+        properties = suite.find("properties")
+        assert properties is not None
+        _element(properties, "property", name="path", value=file.path)
+        return
+    suite = _element(root, "testsuite", name=file.path, tests=1, failures=0, errors=1, skipped=0, time="0.000")
+    case = _element(suite, "testcase", classname="quizzes", name=file.path, time="0.000")
+    _element(case, "error", message=file.problem)
 
 
 def _case(suite: ElementTree.Element, report: Report, check: CheckReport) -> None:

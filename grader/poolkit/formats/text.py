@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from poolkit.events import Event
+from poolkit.quiz.result import Folder, HandedIn, number
 from poolkit.report import CheckReport, Report, Status
 from poolkit.text import count, plain, plain_lines
 
@@ -22,11 +23,13 @@ _SIGNS = {
 }
 
 
-def render(reports: Sequence[Report]) -> str:
-    """Return every report; after several, a line for each and their sum."""
+def render(reports: Sequence[Report], quizzes: Folder | None = None) -> str:
+    """Return every report; after several, a line for each and their sum; then the quizzes and theirs."""
     parts = ["\n".join(_report(report)) for report in reports]
     if len(reports) > 1:
         parts.append("\n".join(_table(reports)))
+    if quizzes is not None:
+        parts.append("\n".join(_quizzes(quizzes)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -104,11 +107,12 @@ def _row(row: Event, *, deciding: bool) -> str:
     connection = "" if row.connection is None else str(row.connection)
     free = f"{row.state.free} of {row.state.total}"
     head = f"{'> ' if deciding else '  '}{row.seq:>4} {row.at * 1000:>7.1f}  {row.kind:<10} {connection:>4} {free:>7}"
-    text = f"  {head}  {plain(_detail(row), WIDTH - 42)}".rstrip()
+    text = f"  {head}  {plain(detail(row), WIDTH - 42)}".rstrip()
     return click.style(text, bold=True) if deciding else text
 
 
-def _detail(row: Event) -> str:
+def detail(row: Event) -> str:
+    """Return what a row of the ledger says beside its numbers."""
     asked = f"request {row.request}" if row.request else ""
     if row.kind == "borrow":
         return ", ".join(part for part in (asked, str(row.where) if row.where else "") if part)
@@ -175,3 +179,35 @@ def _table(reports: Sequence[Report]) -> Iterator[str]:
     earned = sum(report.points for report in reports)
     most = sum(report.max_points for report in reports)
     yield f"  {passed} of {count(len(reports), 'exercise')} passed, {earned} of {most} points"
+
+
+def _quizzes(quizzes: Folder) -> Iterator[str]:
+    yield click.style("  Quizzes", bold=True)
+    for file in quizzes.files:
+        yield from _handed_in(file)
+    counted = quizzes.counted
+    passed = sum(result.passed for result in counted)
+    points = f"{number(quizzes.points)} of {quizzes.max_points} points, apart from those of the exercises"
+    yield f"  {passed} of {count(len(counted), 'quiz', 'quizzes')} passed, {points}"
+
+
+def _handed_in(file: HandedIn) -> Iterator[str]:
+    sign, colour = _SIGNS[file.status if file.counts else Status.NOT_REACHED]
+    result, head = file.result, f"  {click.style(sign, fg=colour)} "
+    if result is None:
+        whose = "The quiz is broken, not your file: " if file.at_fault else ""
+        first, *rest = _wrapped(plain(whose + file.problem), WIDTH - 4)
+        yield from (head + first, *(f"    {line}" for line in rest))
+        return
+    points = f"{number(result.points)}/{result.max_points}"
+    yield f"{head}{result.quiz:<20} {points:>7}  {plain(result.title, WIDTH - 33)}"
+    if not file.counts:
+        yield from _dim(f"{file.path}: does not count, as another file did as well or better")
+    elif not result.passed:
+        yield from _dim(f"{float(result.pass_mark) * 100:g} % of the points pass; what was wrong:")
+        # In one piece, so that it can be copied.
+        yield click.style(f"    poolkit quiz score {result.quiz} --answers {plain(file.path)}", fg="bright_black")
+
+
+def _dim(text: str) -> Iterator[str]:
+    yield from (click.style(f"    {line}", fg="bright_black") for line in _wrapped(plain(text), WIDTH - 4))

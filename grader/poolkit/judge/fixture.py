@@ -27,7 +27,7 @@ from poolkit.report import AppError
 MAX_BODY = 1 << 20
 MAX_POOL = 1_000_000
 """The largest `min_size` that a lab is believed to have claimed in earnest."""
-_HEADER = "x-poolkit-request"
+REQUEST_HEADER = "x-poolkit-request"
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ class Lab:
     async def _fetch(self, number: int | None, method: str, path: str, body: object) -> Answer:
         if self._transport is None:
             self._transport = LabTransport(self.process.http_path)
-        headers = {"accept-encoding": "identity"} | ({} if number is None else {_HEADER: str(number)})
+        headers = {"accept-encoding": "identity"} | ({} if number is None else {REQUEST_HEADER: str(number)})
         request = httpx.Request(method, f"http://lab{path}", json=body, headers=headers)
         response = await self._transport.handle_async_request(request)
         async with aclosing(response):

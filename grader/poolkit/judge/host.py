@@ -89,6 +89,11 @@ class Host:
             self._wait(START_LIMIT)
         return self._folder
 
+    @property
+    def alive(self) -> bool:
+        """Whether its process still runs."""
+        return self._process.poll() is None
+
     def wait_until_warm(self) -> None:
         """Block until labs can be forked.
 
@@ -126,6 +131,28 @@ class Host:
         self._labs[self._lab_count] = ended
         self._tell({"command": "fork", "lab": self._lab_count, **command}, descriptors)
         return self._lab_count
+
+    def follow(self, lab: int, ended: Callable[[int | None, str], None]) -> None:
+        """Let somebody else be told when a lab's process ends."""
+        if lab in self._labs:
+            self._labs[lab] = ended
+
+    def wake(self, lab: int) -> None:
+        """Watch over a lab that was forked to wait and now goes on.
+
+        Raises:
+            HostFault: the host has died.
+        """
+        self._tell({"command": "wake", "lab": lab})
+
+    def catch_up(self) -> None:
+        """Take the messages that came while no event loop did.
+
+        Raises:
+            HostFault: the host has died.
+        """
+        while select.select([self._socket], [], [], 0)[0]:
+            self._take()
 
     def kill(self, lab: int) -> None:
         """End a lab's process, if it has not ended."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from poolkit.events import Event, Location, PoolState, Value
+from poolkit.events import Event, Location, PoolState, Queue, Value
 
 MAX_EVENTS = 20_000
 MAX_TEXT = 2_000
@@ -36,8 +37,10 @@ class Ledger:
         self._start = clock()
         self._events: list[Event] = []
         self._connections: dict[int, _Connection] = {}
+        self._recorded = 0
         self._opened = 0
         self._waiting: dict[object, int] = {}
+        self._queue: deque[Queue] = deque(maxlen=MAX_EVENTS)
         self._in_flight: list[int] = []
         self._watchers: list[tuple[Callable[[Ledger], bool], asyncio.Future[None]]] = []
 
@@ -56,6 +59,11 @@ class Ledger:
     def last(self) -> Event | None:
         """The newest event."""
         return self._events[-1] if self._events else None
+
+    @property
+    def queue(self) -> tuple[Queue, ...]:
+        """The last changes, `MAX_EVENTS` at most, in how many tasks are said to be queued; the oldest first."""
+        return tuple(self._queue)
 
     @property
     def state(self) -> PoolState:
@@ -107,7 +115,11 @@ class Ledger:
 
     def waits(self, tasks: int, where: object = None) -> None:
         """Note how many tasks the pool of a lab, `where`, says are queued; shown, never judged."""
+        before = sum(self._waiting.values())
         self._waiting[where] = tasks
+        now = sum(self._waiting.values())
+        if now != before:
+            self._queue.append(Queue(self._clock() - self._start, now))
         self.wake()
 
     def request(self, number: int, detail: str) -> Event:
@@ -140,13 +152,12 @@ class Ledger:
         Raises:
             LedgerFull: there are `MAX_EVENTS` already.
         """
-        if len(self._events) >= MAX_EVENTS:
-            raise LedgerFull(f"more than {MAX_EVENTS} events in one run")
+        self._make_room()
         entry = self._connections.get(connection) if connection is not None else None
         if request is None:
             request = self._attribute(entry)
         event = Event(
-            seq=len(self._events) + 1,
+            seq=self._recorded + 1,
             at=self._clock() - self._start,
             kind=kind,
             connection=connection,
@@ -159,9 +170,17 @@ class Ledger:
             params=tuple(value[:MAX_TEXT] if isinstance(value, (str, bytes)) else value for value in params),
             status=status,
         )
+        self._keep(event)
+        return event
+
+    def _keep(self, event: Event) -> None:
+        self._recorded += 1
         self._events.append(event)
         self.wake()
-        return event
+
+    def _make_room(self) -> None:
+        if len(self._events) >= MAX_EVENTS:
+            raise LedgerFull(f"more than {MAX_EVENTS} events in one run")
 
     def _attribute(self, entry: _Connection | None) -> int | None:
         """The request that an event on a connection belongs to, where that is certain or was claimed."""

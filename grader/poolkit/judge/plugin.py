@@ -17,9 +17,11 @@ from _pytest.outcomes import OutcomeException
 from poolkit.course import Limits
 from poolkit.errors import CourseFault
 from poolkit.events import Event, Location
+from poolkit.judge.birth import Spares
 from poolkit.judge.checks import CheckFailed, CheckInfo, NeverRan
 from poolkit.judge.explain import rows_around
 from poolkit.judge.fixture import Lab
+from poolkit.judge.halt import Halt
 from poolkit.judge.host import Host
 from poolkit.judge.ledger import MAX_EVENTS, LedgerFull
 from poolkit.judge.process import LabPlan, LabProcess
@@ -77,6 +79,8 @@ class JudgePlugin:
         limits: seconds for one check and for all of them, and how many run at once.
         refused: what keeps the submission from being run at all; then no check is reached.
         regardless: run each check, also when one that it needs has failed.
+        halt: what ends the run early.
+        spares: labs that wait already.
     """
 
     def __init__(
@@ -89,6 +93,8 @@ class JudgePlugin:
         limits: Limits,
         refused: AppError | None = None,
         regardless: bool = False,
+        halt: Halt | None = None,
+        spares: Spares | None = None,
     ) -> None:
         self.never_ran = refused
         self.fault: str | None = None
@@ -99,6 +105,9 @@ class JudgePlugin:
         self._limits = limits
         self._end = time.monotonic() + limits.exercise_s
         self._regardless = regardless
+        self._halt = halt or Halt()
+        self._spares = spares
+        self._deadlines: set[asyncio.Timeout] = set()
         self._outcomes: dict[str, _Outcome] = {}
         self._functions: dict[str, Callable[[Lab], Awaitable[None]]] = {}
 
@@ -155,8 +164,10 @@ class JudgePlugin:
     async def schedule(self) -> AsyncIterator[Schedule]:
         """Run the checks, each with a lab of its own, until the block ends."""
         self._host.wait_until_warm()
-        self._host.attach(asyncio.get_running_loop())
-        supply = LabSupply(self._host, self._plan, len(self._outcomes), ahead=self._limits.at_once)
+        loop = asyncio.get_running_loop()
+        self._host.attach(loop)
+        self._halt.arm(lambda: loop.call_soon_threadsafe(self._end_now))
+        supply = LabSupply(self._host, self._plan, len(self._outcomes), self._limits.at_once, self._spares)
         schedule = Schedule(
             [replace(o.info, needs=()) if self._regardless else o.info for o in self._outcomes.values()],
             lambda info: self._run(self._outcomes[info.id], supply),
@@ -165,9 +176,17 @@ class JudgePlugin:
         try:
             yield schedule
         finally:
+            self._halt.disarm()
             await schedule.close()
             await supply.close()
             self._host.detach()
+
+    def _end_now(self) -> None:
+        """Begin no other check, and let the time of those that run be over."""
+        self._end = 0.0
+        for deadline in self._deadlines:
+            if not deadline.expired():
+                deadline.reschedule(0.0)
 
     async def _run(self, outcome: _Outcome, supply: LabSupply) -> bool:
         """Judge one check in a fresh run of the learner's app, imported and not yet started."""
@@ -196,6 +215,9 @@ class JudgePlugin:
         deadline = asyncio.timeout(limit)
         try:
             async with deadline:
+                self._deadlines.add(deadline)
+                if self._halt.called:  # while the lab was made
+                    deadline.reschedule(0.0)
                 await lab.imported()
                 await self._functions[outcome.info.id](lab)
         except TimeoutError:
@@ -204,6 +226,8 @@ class JudgePlugin:
             raise CheckFailed(
                 "The app answers within the check's time limit.", f"After {limit:g} s the check was not done."
             ) from None
+        finally:
+            self._deadlines.discard(deadline)
 
     # --- hooks ---
 

@@ -10,10 +10,10 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from poolkit import wire
 from poolkit.errors import WireFault
+from poolkit.judge.birth import Ends, fork, wake
 from poolkit.judge.controls import Faults
 from poolkit.judge.database import DatabaseFiles
 from poolkit.judge.host import Host
@@ -58,10 +58,19 @@ class LabProcess:
         host: the warm process.
         plan: what it is made from.
         first: the lab whose database this one shares, as workers of one app do; that one is disposed of last.
+        ledger: where everything is recorded; a new one when not given.
+        spare: a lab of the same plan that waits; a new one when not given.
     """
 
-    def __init__(self, host: Host, plan: LabPlan, first: LabProcess | None = None) -> None:
-        self.ledger: Ledger = first.ledger if first else Ledger()
+    def __init__(
+        self,
+        host: Host,
+        plan: LabPlan,
+        first: LabProcess | None = None,
+        ledger: Ledger | None = None,
+        spare: Ends | None = None,
+    ) -> None:
+        self.ledger: Ledger = first.ledger if first else Ledger() if ledger is None else ledger
         self.faults: Faults = first.faults if first else Faults()
         self.output: bytearray = first.output if first else bytearray()
         self.layers: tuple[str, ...] | None = None
@@ -73,10 +82,12 @@ class LabProcess:
         self._host = host
         self._plan = plan
         self._lab = 0
+        self._claimed = 0
         name = secrets.token_hex(4)
         self._folder = host.folder / f"lab-{name}"
         self._first = first
-        self._token: str = first._token if first else secrets.token_hex(16)
+        self._spare = spare
+        self._token: str = first._token if first else spare.token if spare else secrets.token_hex(16)
         self.witness: Witness = first.witness if first else self._make_witness(name)
         self._door: socket.socket | None = None
         self._changed: list[asyncio.Future[None]] = []
@@ -104,36 +115,21 @@ class LabProcess:
     async def launch(self) -> None:
         """Fork the lab: it shuts itself in, imports the learner's file and waits for a command."""
         self._folder.mkdir(mode=0o700)
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        self._door, outside = socket.socketpair()
+        ends = self._spare or fork(self._host, self._plan, self._token, self._on_end)
+        self._lab, self._door, self._gate = ends.lab, ends.door, ends.gate
+        if self._spare is not None:
+            self._host.follow(self._lab, self._on_end)
         self.witness.start(self._door)
-        self._gate, asking = socket.socketpair()
         asyncio.get_running_loop().add_reader(self._gate, self._let_serve, self._gate)
-        read_end, write_end = os.pipe()
-        plan = self._plan
-        command: dict[str, Any] = {
-            "code": str(plan.code),
-            "entry": plan.entry,
-            "names": dict(plan.names),
-            "token": self._token,
-            "limits": {"memory": plan.memory, "cpu": plan.cpu},
-            "environment": dict(plan.environment),
-        }
-        try:
-            ends = [theirs.fileno(), write_end, outside.fileno(), asking.fileno()]
-            self._lab = self._host.fork(command, ends, self._on_end)
-        finally:
-            for given in (theirs, outside, asking):
-                given.close()
-            os.close(write_end)
-        reader, self._writer = await asyncio.open_connection(sock=ours, limit=wire.MAX_MESSAGE)
+        wake(self._host, ends)
+        ends.control.setblocking(False)
+        reader, self._writer = await asyncio.open_connection(sock=ends.control, limit=wire.MAX_MESSAGE)
         self._follower = asyncio.create_task(self._follow(reader))
         loop = asyncio.get_running_loop()
-        pipe = os.fdopen(read_end, "rb", buffering=0)
+        pipe = os.fdopen(ends.output, "rb", buffering=0)
         self._output_end = loop.create_future()
         end = self._output_end
-        self._transport, _ = await loop.connect_read_pipe(lambda: _Output(self.output, end), pipe)
+        self._transport, _ = await loop.connect_read_pipe(lambda: self._output_to(end), pipe)
 
     def command(self, command: str, **arguments: object) -> None:
         """Tell the lab to do something; nothing happens when it has ended."""
@@ -190,12 +186,10 @@ class LabProcess:
     # --- what arrives ---
 
     async def _follow(self, reader: asyncio.StreamReader) -> None:
-        claimed = 0
         try:
             while line := await reader.readline():
-                claimed += len(line)
-                if claimed > MAX_CLAIMED:
-                    raise WireFault(f"more than {MAX_CLAIMED >> 20} MiB of claims")
+                self._claimed += len(line)
+                self._bound_claims()
                 self._take(wire.decode(line))
         except (WireFault, ValueError) as fault:
             self.tampering.append(f"the lab's control line broke the protocol: {fault}")
@@ -207,11 +201,18 @@ class LabProcess:
             # The process ended with the line half read; its exit says the rest.
             pass
 
+    def _bound_claims(self) -> None:
+        if self._claimed > MAX_CLAIMED:
+            raise WireFault(f"more than {MAX_CLAIMED >> 20} MiB of claims")
+        if len(self.claims) >= MAX_CLAIMS:
+            raise WireFault(f"more than {MAX_CLAIMS} claims")
+
+    def _output_to(self, end: asyncio.Future[None]) -> Output:
+        return Output(self.output, end)
+
     def _take(self, message: Message) -> None:
         if not isinstance(event := message.get("event"), str):
             raise WireFault("a claim without a name")
-        if len(self.claims) >= MAX_CLAIMS:
-            raise WireFault(f"more than {MAX_CLAIMS} claims")
         self.claims.append(message)
         match event:
             case "shut_in" if self.layers is None and isinstance(layers := message.get("layers"), list):
@@ -286,7 +287,7 @@ class LabProcess:
                 future.set_result(None)
 
 
-class _Output(asyncio.Protocol):
+class Output(asyncio.Protocol):
     """Keeps the first of what a lab prints and lets the rest go by."""
 
     def __init__(self, kept: bytearray, end: asyncio.Future[None]) -> None:
@@ -323,4 +324,4 @@ def app_error(claim: Message | None) -> AppError | None:
     return AppError(kind[:100], text[:500], location(error.get("at")))
 
 
-__all__ = ["LabPlan", "LabProcess", "app_error", "describe_exit"]
+__all__ = ["LabPlan", "LabProcess", "Output", "app_error", "describe_exit"]

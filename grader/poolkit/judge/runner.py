@@ -16,11 +16,12 @@ import pytest
 from poolkit.course import Course, Exercise, private_folders
 from poolkit.errors import CourseFault, GraderFault
 from poolkit.judge import plugin as plugin_module
-from poolkit.judge.database import build_template
+from poolkit.judge.bench import Bench
+from poolkit.judge.halt import Halt
 from poolkit.judge.host import Host
 from poolkit.judge.plugin import JudgePlugin
 from poolkit.judge.process import LabPlan
-from poolkit.judge.submission import Submission, take
+from poolkit.judge.submission import Submission
 from poolkit.lab.sandbox import LAYERS
 from poolkit.report import AppError, Report
 
@@ -59,31 +60,19 @@ def prepare(host: Host, exercise: Exercise, submission: Submission) -> tuple[Lab
         CourseFault: the exercise's schema is broken.
         HostFault: the host did not start.
     """
-    run = host.folder / f"run-{secrets.token_hex(4)}"
-    run.mkdir(mode=0o700)
-    template = None
-    if exercise.schema is not None:
-        template = run / "template.sqlite"
-        build_template(exercise.schema, template)
-    code = run / "code"
-    refused = take(submission, exercise.file_name, code, exercise.given)
-    if exercise.about.preload:
-        host.preload(exercise.about.preload)
-    limits = exercise.about.limits
-    plan = LabPlan(
-        code=code,
-        entry=exercise.about.entry,
-        databases=tuple(exercise.about.databases),
-        template=template,
-        memory=limits.memory_mb << 20,
-        cpu=limits.check_s + 2,
-        names={exercise.file_name: Path(submission.shown).name},
-    )
-    return plan, refused
+    bench = Bench(host, exercise, Path(submission.shown).name)
+    return bench.plan, bench.lay(submission)
 
 
 def grade(
-    host: Host, exercise: Exercise, submission: Submission, *, seed: int | None = None, regardless: bool = False
+    host: Host,
+    exercise: Exercise,
+    submission: Submission,
+    *,
+    seed: int | None = None,
+    regardless: bool = False,
+    halt: Halt | None = None,
+    bench: Bench | None = None,
 ) -> Report:
     """Run an exercise's hidden suite on a submission.
 
@@ -91,6 +80,8 @@ def grade(
         host: a warm process, which may serve many runs, one after the other.
         seed: makes the run's random choices; a new one when not given.
         regardless: run each check, also when one that it needs has failed.
+        halt: ends the run early, from another thread; what it reports then is of no use.
+        bench: where this exercise was judged before on this host, with labs that wait there.
 
     Raises:
         GraderFault: the exercise or the host is broken.
@@ -100,15 +91,21 @@ def grade(
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     if not exercise.suite.exists():
         raise CourseFault(f"{exercise.suite}: no such file; every exercise needs a suite")
-    plan, refused = prepare(host, exercise, submission)
+    bench = bench or Bench(host, exercise, Path(submission.shown).name)
+    refused = bench.lay(submission)
+    if refused is None:
+        # Beside pytest's start, which takes as long as an import.
+        bench.spares.wake(exercise.about.limits.at_once)
     plugin = JudgePlugin(
         host,
-        plan,
+        bench.plan,
         exercise.about.misconceptions,
         seed=seed,
         limits=exercise.about.limits,
         refused=refused,
         regardless=regardless,
+        halt=halt,
+        spares=bench.spares,
     )
     _run_pytest(exercise.suite, plugin)
     return Report(

@@ -67,10 +67,10 @@ def take(submission: Submission, file_name: str, target: Path, given: Sequence[P
         file_name: the learner's file, as it is called in `target`.
         given: files of the course's that stand beside it, whatever the learner has there.
     """
-    target.mkdir(mode=0o700)
+    target.mkdir(mode=0o700, exist_ok=True)
     main = target / file_name
     if submission.path.is_dir():
-        for index, (source, name) in enumerate(_files(submission.path)):
+        for index, (source, name) in enumerate(files(submission.path)):
             if index == MAX_FILES:
                 return AppError("", f"{submission.path}: over {MAX_FILES} files; keep what the app needs")
             (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -88,12 +88,16 @@ def take(submission: Submission, file_name: str, target: Path, given: Sequence[P
     return _unreadable(main, Path(submission.shown).name)
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, Path]]:
-    for directory, names, files in os.walk(folder):
+def files(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Go through the files of a learner's folder that are copied: each file, and its path in the folder."""
+    for directory, names, inside in os.walk(folder):
         names[:] = sorted(n for n in names if n not in _SKIPPED and not n.startswith("."))
-        for name in sorted(files):
+        for name in sorted(inside):
             path = Path(directory, name)
-            found = path.lstat()  # of a link, the link's own; of a pipe, no regular file either
+            try:
+                found = path.lstat()  # of a link, the link's own; of a pipe, no regular file either
+            except FileNotFoundError:
+                continue  # an editor's, which comes and goes
             if path.suffix in _KEPT and stat.S_ISREG(found.st_mode) and found.st_size <= MAX_FILE:
                 yield path, path.relative_to(folder)
 

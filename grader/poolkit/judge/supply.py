@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
+from poolkit.judge.birth import Spares
 from poolkit.judge.host import Host
 from poolkit.judge.process import LabPlan, LabProcess
 
@@ -17,13 +18,15 @@ class LabSupply:
     Args:
         wanted: how many labs the run will ask for at most; none is made ahead beyond that.
         ahead: how many are kept ready.
+        spares: labs of the same plan that wait already.
     """
 
-    def __init__(self, host: Host, plan: LabPlan, wanted: int, ahead: int) -> None:
+    def __init__(self, host: Host, plan: LabPlan, wanted: int, ahead: int, spares: Spares | None = None) -> None:
         self._host = host
         self._plan = plan
         self._wanted = wanted
         self._ahead = ahead
+        self._spares = spares
         self._next: deque[asyncio.Task[LabProcess]] = deque()
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -54,7 +57,7 @@ class LabSupply:
             await asyncio.gather(*self._retiring)
 
     async def _launch(self) -> LabProcess:
-        process = LabProcess(self._host, self._plan)
+        process = LabProcess(self._host, self._plan, spare=self._spares.take() if self._spares else None)
         try:
             await process.launch()
         except BaseException:

@@ -1,4 +1,4 @@
-"""Records one run of a submission for `poolkit trace`: start, requests one after the other, shutdown."""
+"""Plays a script with one lab and records it; for `poolkit trace`: start, requests one after the other, shutdown."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import asyncio
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from poolkit.course import Exercise
 from poolkit.errors import CourseFault
-from poolkit.events import Event
+from poolkit.events import Event, Queue
 from poolkit.judge.checks import CheckFailed, NeverRan
 from poolkit.judge.fixture import Lab
 from poolkit.judge.host import Host
@@ -21,7 +22,19 @@ from poolkit.judge.submission import Submission
 from poolkit.report import AppError
 from poolkit.trace import Trace, build
 
+Script = Callable[[Lab], Awaitable[None]]
+"""What is done with a lab that is imported and not yet started."""
+
 _REQUEST = re.compile(r"(?:(GET|POST|PUT|PATCH|DELETE) )?(/\S*)(?: (.+))?")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A lab's ledger, who waited for a connection meanwhile, and why the script ended early, if it did."""
+
+    events: tuple[Event, ...]
+    queue: tuple[Queue, ...]
+    note: str
 
 
 def record(
@@ -35,16 +48,31 @@ def record(
     Raises:
         GraderFault: the exercise or the host is broken.
     """
-    calls = [_call(exercise, request) for request in (exercise.about.trace if requests is None else requests)]
+    calls = calls_of(exercise, requests)
     plan, refused = prepare(host, exercise, submission)
     if refused is not None:
         return refused
-    host.wait_until_warm()
+
+    async def script(lab: Lab) -> None:
+        await lab.start()
+        for method, path, body in calls:
+            await lab.request(method, path, body=body)
+        await shut_down(lab)
+
     try:
-        events, note = asyncio.run(_run(host, plan, calls))
+        found = play(host, plan, script)
     except NeverRan as failure:
         return failure.error
-    return build(exercise.id, submission.shown, events, note)
+    return build(exercise.id, submission.shown, found.events, found.note, found.queue)
+
+
+def calls_of(exercise: Exercise, requests: Sequence[str] | None = None) -> list[tuple[str, str, object]]:
+    """Return the method, the path and the body of each request, of the exercise's own when none are given.
+
+    Raises:
+        CourseFault: one of them is no request.
+    """
+    return [_call(exercise, request) for request in (exercise.about.trace if requests is None else requests)]
 
 
 def _call(exercise: Exercise, request: str) -> tuple[str, str, object]:
@@ -59,28 +87,41 @@ def _call(exercise: Exercise, request: str) -> tuple[str, str, object]:
     raise CourseFault(f"{exercise.id}: {request!r} is no request; write /path, or METHOD /path with JSON after it")
 
 
-async def _run(host: Host, plan: LabPlan, calls: Sequence[tuple[str, str, object]]) -> tuple[tuple[Event, ...], str]:
+def play(host: Host, plan: LabPlan, script: Script, *, patience: float = PATIENCE) -> Recording:
+    """Make a lab, play a script with it and return what was recorded.
+
+    A `CheckFailed`, such as a request without an answer, ends the script, and the recording says why.
+
+    Args:
+        patience: seconds to wait for anything that the app owes an answer to.
+
+    Raises:
+        NeverRan: the submission could not be imported.
+        GraderFault: the host is broken.
+    """
+    host.wait_until_warm()
+    return asyncio.run(_play(host, plan, script, patience))
+
+
+async def _play(host: Host, plan: LabPlan, script: Script, patience: float) -> Recording:
     host.attach(asyncio.get_running_loop())
     process = LabProcess(host, plan)
-    lab = Lab(process, random.Random(0), PATIENCE)
+    lab = Lab(process, random.Random(0), patience)
     note = ""
     try:
         await process.launch()
         await lab.imported()
         try:
-            await lab.start()
-            for method, path, body in calls:
-                await lab.request(method, path, body=body)
-            await _stop(lab)
+            await script(lab)
         except CheckFailed as failure:
             note = failure.happened
-        return lab.ledger.events, note
+        return Recording(lab.ledger.events, lab.ledger.queue, note)
     finally:
         await lab.close()
         host.detach()
 
 
-async def _stop(lab: Lab) -> None:
+async def shut_down(lab: Lab) -> None:
     """Shut the app down; a pool that waits for connections which will not come back is not waited for."""
     stopping = asyncio.get_running_loop().create_task(lab.stop())
     while not (await asyncio.wait((stopping,), timeout=0.2))[0]:

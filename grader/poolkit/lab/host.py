@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import io
 import json
 import os
 import selectors
@@ -30,7 +31,7 @@ _CRASHED = 70
 _WATCH_EVERY = 0.02  # seconds
 _MAX_THREADS = 1_000
 """No limit of the system's bounds how many threads a process of root's starts."""
-_MAX_PATH = 60
+MAX_PATH = 60
 """The longest folder, in bytes, that leaves room for a socket's name in the 104 of macOS's sun_path."""
 
 
@@ -51,7 +52,7 @@ def main(descriptor: int) -> None:
 
 def _make_folder() -> str:
     base = tempfile.gettempdir()
-    if len(os.fsencode(base)) > _MAX_PATH:
+    if len(os.fsencode(base)) > MAX_PATH:
         base = "/tmp"
     return os.path.realpath(tempfile.mkdtemp(prefix="poolkit-", dir=base))
 
@@ -93,6 +94,7 @@ class _Host:
         self._judge = judge
         self._readable: list[str] = []
         self._labs: dict[int, int] = {}
+        self._waiting: set[int] = set()
         self._why: dict[int, str] = {}
         self._buffer = b""
         self._descriptors: list[int] = []
@@ -112,7 +114,8 @@ class _Host:
             selector.register(wake, selectors.EVENT_READ)
             self._selector = selector
             while True:
-                ready = {key.fileobj for key, _ in selector.select(_WATCH_EVERY if self._labs else None)}
+                watching = len(self._labs) > len(self._waiting)
+                ready = {key.fileobj for key, _ in selector.select(_WATCH_EVERY if watching else None)}
                 self._watch()
                 if wake in ready:
                     wake.recv(4096)
@@ -142,6 +145,8 @@ class _Host:
         elif command["command"] == "fork":
             descriptors, self._descriptors = self._descriptors[:4], self._descriptors[4:]
             self._fork(command, descriptors)
+        elif command["command"] == "wake":
+            self._waiting -= {pid for pid, lab in self._labs.items() if lab == command["lab"]}
         elif command["command"] == "kill":
             for pid, lab in self._labs.items():
                 if lab == command["lab"]:
@@ -170,6 +175,9 @@ class _Host:
         for descriptor in descriptors:
             os.close(descriptor)
         self._labs[pid] = command["lab"]
+        if command["waits"]:
+            # Nothing of a learner's runs in it yet.
+            self._waiting.add(pid)
 
     def _be_lab(self, command: dict[str, Any], descriptors: list[int]) -> None:
         os.setsid()
@@ -195,6 +203,7 @@ class _Host:
             if pid == 0:
                 return
             lab = self._labs.pop(pid, None)
+            self._waiting.discard(pid)
             if lab is not None:
                 # Where no filter forbids it, the lab may have left processes in its session.
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -204,7 +213,7 @@ class _Host:
 
     def _watch(self) -> None:
         """End a lab that starts threads without end, before the machine has no room for others'."""
-        for pid in self._labs:
+        for pid in self._labs.keys() - self._waiting:
             if pid not in self._why and _threads(pid) > _MAX_THREADS:
                 self._why[pid] = f"it had over {_MAX_THREADS} threads"
                 _kill(pid)
@@ -274,9 +283,13 @@ def run_lab(
     tempfile.tempdir = None
     os.chdir(code)
     sys.argv = ["uvicorn", command["entry"]]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # somebody may be watching
     held = apply(readable, code, Limits(**command["limits"]))
     control.say("shut_in", layers=held)
     Driver(door, command["token"]).install()
+    if command["waits"] and not line.recv(1):
+        return  # the judge has hung up
     Lab(control, Blame(code, command["names"]), code, command["entry"], gate).run()
     sys.stdout.flush()
     sys.stderr.flush()

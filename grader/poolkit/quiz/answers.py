@@ -35,11 +35,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Answers by the questions' ids; `seed` is that of the choices' order, where there was one."""
+    """Answers by the questions' ids; `seed` is that of the choices' order, where there was one.
+
+    `hints` says how many were read of questions that have no answer yet.
+    """
 
     quiz: str
     answers: Mapping[str, Answer] = field(default_factory=dict)
     seed: int | None = None
+    hints: Mapping[str, int] = field(default_factory=dict)
+
+
+Hints = Annotated[int, Field(ge=0, le=99)]
 
 
 class _Answer(Strict):
@@ -49,7 +56,7 @@ class _Answer(Strict):
     answer: Any = None
     skipped: bool | None = None
     confidence: Confidence | None = None
-    hints: int = Field(0, ge=0, le=99)
+    hints: Hints = 0
 
 
 class _File(Strict):
@@ -57,6 +64,7 @@ class _File(Strict):
     quiz: str
     seed: Annotated[int, Field(ge=0)] | None = None
     answers: dict[str, _Answer]
+    hints: dict[str, Hints] = Field(default_factory=dict)
 
 
 # The field of an answer to each type of question, and how it is written.
@@ -98,9 +106,12 @@ def load(path: Path, sheet: Sheet, opaque: Mapping[str, Mapping[str, str]] | Non
             problems.append(Problem(path, document.line(("answers", name, *place)), f'answer to "{name}": {text}'))
         if not faults:
             answers[name] = Answer(_given(question, written, ids), written.confidence, written.hints)
+    for name in found.hints:
+        if sheet.question(name) is None:
+            problems.append(Problem(path, document.line(("hints", name)), _no_question(name, sheet)))
     if problems:
         raise refuse(in_order(problems))
-    return Answers(found.quiz, answers, found.seed)
+    return Answers(found.quiz, answers, found.seed, found.hints)
 
 
 def _no_question(name: str, sheet: Sheet) -> str:
@@ -173,6 +184,8 @@ def dump(answers: Answers, sheet: Sheet) -> str:
         for question in sheet.questions
         if question.id in answers.answers
     }
+    if answers.hints:
+        written["hints"] = dict(answers.hints)
     text: str = yaml.safe_dump(written, sort_keys=False, allow_unicode=True)
     return text
 

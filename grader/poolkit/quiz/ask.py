@@ -7,7 +7,7 @@ reader. Each answer is kept as soon as it is given.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -117,7 +117,7 @@ class Asking:
         options = arranged(question, self._answers.seed)
         self._screen.question(question, options, where)
         before = self._answers.answers.get(question.id)
-        hints = before.hints if before else 0
+        hints = before.hints if before else self._answers.hints.get(question.id, 0)
         if before is not None:
             self._screen.note("You have answered this. Enter keeps your answer.")
         while True:
@@ -137,7 +137,7 @@ class Asking:
                 case "back" if self._judge is None:
                     return "back"
                 case "back":
-                    self._screen.problem("With feedback at once there is no way back. Use --feedback final for that.")
+                    self._screen.problem("With feedback at once there is no way back; a quiz has --feedback final.")
                 case "keep" if before is not None:
                     return None
                 case "help" | "keep":
@@ -158,11 +158,20 @@ class Asking:
             self._screen.note("There is no other hint." if total else "This question has no hint.")
             return shown
         self._screen.hint(shown + 1, total, question.hints[shown])
+        # Kept at once, so that stopping here does not make it unread.
+        if before := self._answers.answers.get(question.id):
+            self._change({**self._answers.answers, question.id: replace(before, hints=shown + 1)}, self._answers.hints)
+        else:
+            self._change(self._answers.answers, {**self._answers.hints, question.id: shown + 1})
         return shown + 1
 
-    def _note(self, question: SheetQuestion, answer: Answer) -> None:
-        self._answers = replace(self._answers, answers={**self._answers.answers, question.id: answer})
+    def _change(self, answers: Mapping[str, Answer], hints: Mapping[str, int]) -> None:
+        self._answers = replace(self._answers, answers=answers, hints=hints)
         self._keep(self._answers)
+
+    def _note(self, question: SheetQuestion, answer: Answer) -> None:
+        others = {name: read for name, read in self._answers.hints.items() if name != question.id}
+        self._change({**self._answers.answers, question.id: answer}, others)
         if self._judge is not None and answer.given is not None:
             result = self._judge(question.id, answer)
             self._screen.lines([_SAID[result.outcome], *verdict(result)])

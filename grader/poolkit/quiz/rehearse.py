@@ -12,9 +12,7 @@ list, of the startup). A long list goes on in another such line.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,18 +21,17 @@ from typing import Any
 
 from poolkit.course import Course, Exercise
 from poolkit.errors import CourseFault, QuizFault, UnknownExercise
-from poolkit.events import Event
-from poolkit.judge.checks import CheckFailed, NeverRan
+from poolkit.files import write_atomically
+from poolkit.judge.checks import NeverRan
 from poolkit.judge.fixture import Lab
 from poolkit.judge.host import Host
-from poolkit.judge.plugin import PATIENCE
-from poolkit.judge.process import LabPlan, LabProcess
 from poolkit.judge.runner import prepare, start_host
 from poolkit.judge.submission import Submission
+from poolkit.judge.tracer import play, shut_down
 from poolkit.quiz import load
 from poolkit.quiz.facts import Run
 from poolkit.text import plain
-from poolkit.trace import build
+from poolkit.trace import as_dicts, build, settled
 
 _HEADER = re.compile(r"^# (schema|requests): +(.*\S)", re.MULTILINE)
 _ACTION = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)|(advance|kill|refuse) ([0-9]{1,6})")
@@ -94,39 +91,23 @@ def run(host: Host, course: Course, found: Scenario) -> Run:
     plain_app = {"entry": "app:app", "file": "", "given": [], "preload": []}
     exercise = Exercise(lender.id, lender.course, lender.about.model_copy(update=plain_app))
     plan, refused = prepare(host, exercise, Submission(found.path, found.path.name))
-    host.wait_until_warm()
+
+    async def script(lab: Lab) -> None:
+        before = next((i for i, (word, _) in enumerate(found.actions) if word != "refuse"), len(found.actions))
+        for word, rest in found.actions[:before]:
+            await _do(lab, word, rest)
+        await lab.start()
+        for word, rest in found.actions[before:]:
+            await _do(lab, word, rest)
+        await shut_down(lab)
+
     try:
         if refused is not None:
             raise NeverRan(refused)
-        events, note = asyncio.run(_run(host, plan, found.actions))
+        recorded = play(host, plan, script)
     except NeverRan as failure:
         raise QuizFault(f"{found.path}: it did not run: {plain(str(failure.error), 300)}; mend it") from None
-    return Run(build(exercise.id, found.path.name, events, note), events)
-
-
-async def _run(host: Host, plan: LabPlan, actions: Sequence[tuple[str, str]]) -> tuple[tuple[Event, ...], str]:
-    host.attach(asyncio.get_running_loop())
-    process = LabProcess(host, plan)
-    lab = Lab(process, random.Random(0), PATIENCE)
-    note = ""
-    try:
-        await process.launch()
-        await lab.imported()
-        before = 0
-        while before < len(actions) and actions[before][0] == "refuse":
-            await _do(lab, *actions[before])
-            before += 1
-        try:
-            await lab.start()
-            for word, rest in actions[before:]:
-                await _do(lab, word, rest)
-            await _stop(lab)
-        except CheckFailed as failure:
-            note = failure.happened
-        return lab.ledger.events, note
-    finally:
-        await lab.close()
-        host.detach()
+    return Run(build(exercise.id, found.path.name, recorded.events, recorded.note), recorded.events)
 
 
 async def _do(lab: Lab, word: str, rest: str) -> None:
@@ -141,17 +122,9 @@ async def _do(lab: Lab, word: str, rest: str) -> None:
             await lab.request(word, rest)
 
 
-async def _stop(lab: Lab) -> None:
-    """Shut the app down; a wait of the pool's for a connection that nobody returns is made short."""
-    stopping = asyncio.get_running_loop().create_task(lab.stop())
-    while not (await asyncio.wait((stopping,), timeout=0.2))[0]:
-        lab.advance(10)
-    stopping.result()
-
-
 def recording(name: str, found: Run) -> str:
     """Return what is kept of a run beside its scenario, for questions to show: a step a line."""
-    steps = ",\n    ".join(json.dumps(step) for step in _steps(found))
+    steps = ",\n    ".join(json.dumps(step) for step in as_dicts(found.trace.steps))
     return f'{{\n  "poolkit_trace": 1,\n  "scenario": {json.dumps(name)},\n  "steps": [\n    {steps}\n  ]\n}}\n'
 
 
@@ -164,28 +137,10 @@ def record(course: Course, names: Sequence[str] = ()) -> Iterator[Path]:
             result = run(host, course, found)
             if is_stale(found, result):
                 path = found.path.with_suffix(".json")
-                path.write_text(recording(name, result), encoding="utf-8")
+                write_atomically(path, recording(name, result))
                 yield path
     finally:
         host.close()
-
-
-def _steps(found: Run) -> list[dict[str, Any]]:
-    return [
-        {
-            "step": step.number,
-            "event": step.event,
-            "pool": {
-                "total": step.pool.total,
-                "free": step.pool.free,
-                "borrowed": step.pool.borrowed,
-                "waiting": step.pool.waiting,
-            },
-            "action": step.action,
-            "result": step.result,
-        }
-        for step in found.trace.steps
-    ]
 
 
 def is_stale(found: Scenario, result: Run) -> bool:
@@ -193,18 +148,11 @@ def is_stale(found: Scenario, result: Run) -> bool:
     path = found.path.with_suffix(".json")
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))["steps"]
-        return [_settled(step) for step in kept] != [_settled(step) for step in _steps(result)]
+        return [_settled(step) for step in kept] != [_settled(step) for step in as_dicts(result.trace.steps)]
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return True
 
 
 def _settled(step: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what differs between two runs of one app: which of the tasks of a moment had its turn first."""
-    return {**step, "action": sorted(map(_counted, step["action"].split("; ")))}
-
-
-def _counted(action: str) -> tuple[str, int]:
-    """Return what was done, and to how many connections: "closed 3, 1, 2" is like "closed 1 to 3"."""
-    numbers = [int(number) for number in re.findall("[0-9]+", action)]
-    span = re.search(" [0-9]+ to [0-9]+$", action)
-    return re.sub("[0-9].*", "", action), numbers[1] - numbers[0] + 1 if span else len(numbers)
+    return {**step, "action": settled(step["action"])}

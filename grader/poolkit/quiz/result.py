@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from poolkit.report import Status
+
 
 class Outcome(StrEnum):
     """How one question came out."""
@@ -99,6 +101,60 @@ class Result:
     def count(self, outcome: Outcome) -> int:
         """How many questions came out so."""
         return sum(question.outcome is outcome for question in self.questions)
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """A file of answers that was handed in: its result, or the `problem` that left it without one.
+
+    `path` is the file as its owner would name it; `at_fault` says that the quiz is broken and not the file. Of several
+    files for one quiz only one `counts`.
+    """
+
+    path: str
+    result: Result | None = None
+    problem: str = ""
+    at_fault: bool = False
+    counts: bool = True
+
+    @property
+    def status(self) -> Status:
+        """`pass`, `fail` below the pass mark, `error` when the file is broken, `grader_fault` when the quiz is."""
+        if self.result is None:
+            return Status.GRADER_FAULT if self.at_fault else Status.ERROR
+        return Status.PASS if self.result.passed else Status.FAIL
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of answers, scored. Its points are those of the files that count."""
+
+    files: tuple[HandedIn, ...]
+
+    @property
+    def counted(self) -> tuple[Result, ...]:
+        """The results that count."""
+        return tuple(each.result for each in self.files if each.result is not None and each.counts)
+
+    @property
+    def points(self) -> Fraction:
+        """What was earned, exactly."""
+        return sum((result.points for result in self.counted), Fraction(0))
+
+    @property
+    def max_points(self) -> int:
+        """What could be earned."""
+        return sum(result.max_points for result in self.counted)
+
+    @property
+    def exit_code(self) -> int:
+        """3 when a quiz is broken, else 2 when a file is, else 1 when what counts is below a pass mark, else 0."""
+        found = {each.status for each in self.files}
+        if Status.GRADER_FAULT in found:
+            return 3
+        if Status.ERROR in found:
+            return 2
+        return 0 if all(result.passed for result in self.counted) else 1
 
 
 def number(value: Fraction) -> str:

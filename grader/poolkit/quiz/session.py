@@ -60,7 +60,7 @@ def score_file(course: Course, name: str, answers: Path, key: Path | None = None
 
 
 def take(
-    course: Course,
+    course: Course | None,
     name: str,
     folder: Path,
     screen: Screen,
@@ -73,6 +73,7 @@ def take(
     """Ask somebody a quiz, going on where they stopped.
 
     Args:
+        course: the one that has the quiz; a copy needs none.
         name: the quiz's id, or the path of a learner's copy, which is asked without a result.
         folder: where answers are kept.
         seed: of the order of choices; chosen when not given.
@@ -84,7 +85,7 @@ def take(
         QuizFault: the quiz's file is broken.
     """
     quiz, sheet = _named(course, name)
-    below = load.folder(course)
+    below = load.folder(course) if course is not None else None
     kept = Kept(folder, sheet)
     begun = _begin(kept, screen, seed, restart)
     judge: Judge | None = None
@@ -98,12 +99,12 @@ def take(
     return Taken(path, score.score(quiz, answers, below) if quiz is not None else None)
 
 
-def _judge(quiz: Quiz, below: Path) -> Judge:
+def _judge(quiz: Quiz, below: Path | None) -> Judge:
     return lambda question, answer: score.score_question(quiz, quiz.question(question), answer, below)
 
 
-def _named(course: Course, name: str) -> tuple[Quiz | None, Sheet]:
-    if name.endswith((".yaml", ".yml")):
+def _named(course: Course | None, name: str) -> tuple[Quiz | None, Sheet]:
+    if course is None or name.endswith((".yaml", ".yml")):
         return None, learner.load(Path(name))
     quiz = load.load(load.find(course, name), course)
     return quiz, learner.sheet(quiz)
@@ -119,7 +120,7 @@ def _begin(kept: Kept, screen: Screen, seed: int | None, restart: bool) -> Answe
         begun = kept.begun()
     except QuizFault as fault:
         lines.append(f"This begins anew: {fault}.")
-    if begun is not None:
+    if begun is not None and begun.answers:
         lines.append(f"You have answered {len(begun.answers)} before. Use --restart to begin anew.")
     begun = begun or Answers(sheet.id)
     if seed is not None or begun.seed is None:

@@ -13,28 +13,32 @@ VERSION = 1
 
 def render(result: Result) -> str:
     """Return one object; fields are only ever added within a version."""
-    found = {
+    return json.dumps(document(result), indent=2, ensure_ascii=False) + "\n"
+
+
+def document(result: Result) -> dict[str, Any]:
+    """Return what that object holds."""
+    return {
         "poolkit_quiz_result": VERSION,
         "quiz": result.quiz,
         "title": result.title,
         "passed": result.passed,
         "exit_code": result.exit_code,
-        "score": _number(result.score),
-        "pass_mark": _number(result.pass_mark),
-        "points": _number(result.points),
+        "score": rounded(result.score),
+        "pass_mark": rounded(result.pass_mark),
+        "points": rounded(result.points),
         "max_points": result.max_points,
         "seed": result.seed,
         "questions": [_question(question) for question in result.questions],
     }
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
 def _question(question: QuestionResult) -> dict[str, Any]:
     return {
         "id": question.id,
         "outcome": question.outcome.value,
-        "fraction": _number(question.fraction),
-        "points": _number(question.points),
+        "fraction": rounded(question.fraction),
+        "points": rounded(question.points),
         "max_points": question.max_points,
         "given": list(question.given),
         "key": list(question.key),
@@ -50,5 +54,6 @@ def _question(question: QuestionResult) -> dict[str, Any]:
     }
 
 
-def _number(value: Fraction) -> float:
+def rounded(value: Fraction) -> float:
+    """Return points or a share of them as JSON has it."""
     return round(float(value), 6)

@@ -13,6 +13,13 @@ from poolkit.quiz.result import Outcome, QuestionResult, Result, number
 def render(result: Result) -> str:
     """Return a `testsuites` document. A skipped question is a skipped test; points stand in properties."""
     root = ElementTree.Element("testsuites")
+    add_suite(root, result)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def add_suite(root: ElementTree.Element, result: Result) -> ElementTree.Element:
+    """Add a quiz to a `testsuites` element, and return its `testsuite`."""
     suite = _element(
         root,
         "testsuite",
@@ -33,8 +40,7 @@ def render(result: Result) -> str:
     )
     for question in result.questions:
         _case(suite, result, question)
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    return suite
 
 
 def _case(suite: ElementTree.Element, result: Result, question: QuestionResult) -> None:
