@@ -128,6 +128,7 @@ def test_json_has_the_documented_fields(practice: Path, poolkit: Poolkit) -> Non
     assert [field for field in sorted(fields) if f"`{field}`" not in documented] == []
 
 
+@pytest.mark.slow  # runs every exercise
 def test_all_exercises_in_one_report(practice: Path, poolkit: Poolkit, course: Course) -> None:
     """`--all` reports every exercise and their sum; a stub left is something to fix."""
     ran = poolkit("check", "--all", "--format", "junit", cwd=practice)

@@ -29,6 +29,7 @@ def judged(course: Course, host: Host, name: str, adapter: str) -> Report:
     return report
 
 
+@pytest.mark.slow  # every check of three long exercises
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_kits_own_pool_keeps_everything(course: Course, host: Host, name: str) -> None:
     """All checks of all exercises that ask for a pool."""
@@ -36,6 +37,7 @@ def test_the_kits_own_pool_keeps_everything(course: Course, host: Host, name: st
     assert {check.id: check.happened for check in report.checks if not check.passed} == {}
 
 
+@pytest.mark.slow  # every check of three long exercises
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_table_says_what_another_pool_keeps(course: Course, host: Host, name: str) -> None:
     """docs/conformance.md has a row for each check, with what the two pools do."""

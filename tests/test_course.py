@@ -19,7 +19,8 @@ from poolkit.report import Report
 
 COURSE = find_course()
 SOLUTIONS = list(every(COURSE))
-QUICK = [s for s in SOLUTIONS if s.exercise in COURSE.ids[:4] or s.kind in (Kind.STUB, Kind.REFERENCE)]
+QUICK = [s for s in SOLUTIONS if s.exercise == COURSE.ids[0] or s.kind in (Kind.STUB, Kind.REFERENCE)]
+"""All of one exercise, and of the others what everybody meets; tests/test_repeats.py goes through every file."""
 
 
 def _id(solution: Solution) -> str:

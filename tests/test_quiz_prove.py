@@ -362,6 +362,7 @@ def test_a_missing_scenario_is_a_fault(small: Course) -> None:
 # --- the kit's own ---
 
 
+@pytest.mark.slow  # runs every scenario, as `poolkit author verify` does
 def test_the_keys_of_the_kit_are_what_its_runs_say(course: Course) -> None:
     """Nothing is wrong or doubtful, and half of the questions are proved."""
     proof = prove.prove(course)

@@ -122,7 +122,8 @@ class Lab:
         Raises:
             CheckFailed: the startup raised, the process ended, or nothing was ready in time.
         """
-        if not await self.try_start(pool_size=pool_size):
+        self._begin(pool_size)
+        if not await self.process.until_ready(self.patience, believe=True):
             expected = "The app starts: its startup code runs to the end."
             error = self.startup_error
             if error:
@@ -130,10 +131,13 @@ class Lab:
             raise CheckFailed(expected, self._why_no_answer("it was not ready"))
 
     async def try_start(self, *, pool_size: int | None = None) -> bool:
-        """Start the app; tell whether it became ready."""
+        """Start the app; tell whether it became ready, whatever it says of that itself."""
+        self._begin(pool_size)
+        return await self.process.until_ready(self.patience)
+
+    def _begin(self, pool_size: int | None) -> None:
         self.ledger.record("startup")
         self.process.command("start", sizes=[pool_size, pool_size] if pool_size else None)
-        return await self.process.until_ready(self.patience)
 
     @property
     def startup_error(self) -> AppError | None:

@@ -148,10 +148,20 @@ class LabProcess:
         """Wait until the lab claims one of `events` or its process ends; False when the time is up."""
         return await self._until(lambda: any(self.claimed(event) for event in events), within)
 
-    async def until_ready(self, within: float) -> bool:
-        """Wait until the app is served or its process ends; tell whether it is served."""
-        # Its claim, though it proves nothing, says that everything claimed before has arrived.
-        await self._until(lambda: self._serves and self.claimed("ready") is not None, within)
+    async def until_ready(self, within: float, *, believe: bool = False) -> bool:
+        """Wait until the app is served or its process ends; tell whether it is served.
+
+        Args:
+            believe: also end the wait when the lab claims that its startup failed; only for whom a false claim is of
+                no use.
+        """
+
+        def over() -> bool:
+            # Its claim, though it proves nothing, says that everything claimed before has arrived.
+            served = self._serves and self.claimed("ready") is not None
+            return served or (believe and self.claimed("startup_failed") is not None)
+
+        await self._until(over, within)
         return self._serves
 
     async def _until(self, condition: Callable[[], bool], within: float) -> bool:
