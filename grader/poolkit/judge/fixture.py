@@ -20,6 +20,7 @@ from poolkit.events import Event, PoolState, Value
 from poolkit.judge.checks import CheckFailed, NeverRan
 from poolkit.judge.client import LabTransport
 from poolkit.judge.controls import Faults, Gate, matching
+from poolkit.judge.host import START_LIMIT
 from poolkit.judge.ledger import Ledger
 from poolkit.judge.process import LabProcess, app_error
 from poolkit.report import AppError
@@ -91,23 +92,31 @@ class Lab:
 
     # --- the app's life ---
 
+    async def shut_in(self) -> None:
+        """Wait until the lab is ready for the learner's file; how long that takes is the machine's doing alone.
+
+        Raises:
+            HostFault: the lab did not get that far.
+        """
+        await self.process.until("shut_in", within=START_LIMIT)
+        if self.process.layers is None:
+            told = self.process.output.decode(errors="replace").strip().splitlines()[-1:]
+            why = " ".join(told)[:300] if self.process.ended else f"not within {START_LIMIT:g} s; is the machine busy?"
+            raise HostFault(f"a lab did not get as far as reading the learner's file: {why}")
+
     async def imported(self) -> None:
         """Wait until the learner's file is imported, which the lab does by itself.
 
         Raises:
             NeverRan: it could not be imported.
+            HostFault: the lab did not get as far as the import.
         """
+        await self.shut_in()
         in_time = await self.process.until("imported", "failed", within=self.patience)
         if self.process.claimed("imported"):
             return
         if failure := app_error(self.process.claimed("failed")):
             raise NeverRan(failure)
-        if self.process.layers is None:
-            told = self.process.output.decode(errors="replace").strip().splitlines()[-1:]
-            why = (
-                " ".join(told)[:300] if self.process.ended else f"not within {self.patience:g} s; is the machine busy?"
-            )
-            raise HostFault(f"a lab did not get as far as reading the learner's file: {why}")
         if not in_time:
             raise NeverRan(AppError("", f"importing the file did not finish within {self.patience:g} s"))
         how = next((event.detail for event in self.ledger.of("exited")), "no exit code")

@@ -212,6 +212,7 @@ class JudgePlugin:
         return outcome.status is Status.PASS
 
     async def _within(self, limit: float, outcome: _Outcome, lab: Lab) -> None:
+        await lab.shut_in()  # of the learner's time nothing is spent until then
         deadline = asyncio.timeout(limit)
         try:
             async with deadline:
