@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tracing import WHERE, serve, stop
 
-from poolkit.events import Location
 from poolkit.judge.ledger import Ledger
 from poolkit.trace import Trace, build, pool_words
-
-WHERE = Location("app.py", 31, "async with database.connection() as connection:")
 
 
 @pytest.fixture
@@ -33,24 +31,6 @@ def started(ledger: Ledger, size: int) -> Ledger:
         ledger.opened(pooled=True, database="shop.db")
     ledger.record("ready")
     return ledger
-
-
-def serve(ledger: Ledger, number: int, connection: int, *, returns: bool = True) -> None:
-    ledger.request(number, f"GET /items/{number}")
-    ledger.borrowed(connection, number, WHERE)
-    ledger.record("statement", connection=connection, detail="SELECT 1")
-    if returns:
-        ledger.returned(connection, in_transaction=False)
-    ledger.answered(number, status=200, detail="200")
-    ledger.record("done", request=number)
-
-
-def stop(ledger: Ledger, *connections: int) -> None:
-    ledger.record("shutdown")
-    for connection in connections:
-        ledger.closed(connection)
-    ledger.record("stopped")
-    ledger.record("exited", detail="exit code 0")
 
 
 def test_a_sound_run_has_nine_steps(ledger: Ledger) -> None:

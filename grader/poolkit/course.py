@@ -7,7 +7,7 @@ A course is a directory with `exercises/course.yaml` (order and titles), `exerci
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -113,6 +113,11 @@ class Exercise:
     id: str
     course: Path
     about: ExerciseFile
+
+    def with_an_app(self) -> Exercise:
+        """Return this exercise with a whole app for its file, also where the learner's own file is another."""
+        plain_app = {"entry": "app:app", "file": "", "given": [], "preload": []}
+        return replace(self, about=self.about.model_copy(update=plain_app))
 
     @property
     def title(self) -> str:

@@ -41,6 +41,15 @@ def remove_litter(path: Path) -> None:
                 left.unlink(missing_ok=True)
 
 
+def unused(path: Path) -> Path:
+    """Return a path where no file is yet: this one, or the same with a number after its name."""
+    found, number = path, 1
+    while found.exists():
+        number += 1
+        found = path.with_stem(f"{path.stem}-{number}")
+    return found
+
+
 def _prefix(path: Path) -> str:
     # Ours beyond doubt: an editor keeps what is not saved yet in files such as `.app.py.swp`.
     return f".{path.name}.poolkit-"

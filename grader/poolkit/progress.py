@@ -25,7 +25,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from poolkit.errors import WorkspaceFault
-from poolkit.files import locked, remove_litter, write_atomically
+from poolkit.files import locked, remove_litter, unused, write_atomically
 from poolkit.report import Report, Status
 from poolkit.text import count, plain
 
@@ -212,7 +212,7 @@ class Progress:
         try:
             self._read()
         except _Unreadable as error:
-            aside = _unused(self.folder / f"progress-unreadable-{when:%Y-%m-%dT%H-%M-%S}.json")
+            aside = unused(self.folder / f"progress-unreadable-{when:%Y-%m-%dT%H-%M-%S}.json")
             found = self._found_again()
             # A copy first: who is killed in between still has the file itself, and does the same once more.
             shutil.copyfile(self.path, aside)
@@ -269,11 +269,3 @@ def _with_pass(state: State, exercise_id: str, points: int, when: datetime) -> S
     best = max(points, before.points or 0) if before else points
     entry = Pass(points=best, at=before.at if before else when.replace(microsecond=0))
     return state.model_copy(update={"passed": {**state.passed, exercise_id: entry}})
-
-
-def _unused(path: Path) -> Path:
-    found, number = path, 1
-    while found.exists():
-        number += 1
-        found = path.with_stem(f"{path.stem}-{number}")
-    return found

@@ -15,6 +15,7 @@ from pathlib import Path
 from poolkit import given
 from poolkit.course import Course, Exercise
 from poolkit.errors import CourseFault, WorkspaceFault
+from poolkit.files import unused
 from poolkit.files import write_atomically as write_atomically
 from poolkit.progress import Progress
 from poolkit.report import Report
@@ -72,11 +73,7 @@ class Workspace:
         stamp = when.strftime("%Y-%m-%dT%H-%M-%S")
         try:
             kept.mkdir(parents=True, exist_ok=True)
-            copy = kept / f"{current.stem}-{stamp}.py"
-            number = 1
-            while copy.exists():
-                number += 1
-                copy = kept / f"{current.stem}-{stamp}-{number}.py"
+            copy = unused(kept / f"{current.stem}-{stamp}.py")
             shutil.copy2(current, copy)
             write_atomically(current, wanted.read_bytes())
         except OSError as error:

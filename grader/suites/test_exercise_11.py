@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import h11
-from shop import LATEST_RETURN, expect_full, first, short, told
+from shop import LATEST_RETURN, expect_full, first, short, told, unusable
 
 from poolkit.events import CONNECTION_KINDS, Event, PoolState
 from poolkit.judge.checks import CheckFailed, check, expect
@@ -445,7 +445,7 @@ async def _ask(lab: Lab, service: str, path: str) -> Call:
         raise CheckFailed(
             f"For POST {path} the app asks the {service}.",
             f"The {service} was not asked. {_answered(lab, answer)}",
-            misconception="used-after-return" if error and _unusable(error.message) else None,
+            misconception="used-after-return" if error and unusable(error.message) else None,
             error=error,
         )
     answer = await asked
@@ -496,7 +496,7 @@ async def _ship(lab: Lab, desk: Desk, call: Call) -> None:
         answer.status == 200,
         expected=expected,
         happened=_answered(lab, answer),
-        misconception="used-after-return" if error and _unusable(error.message) else None,
+        misconception="used-after-return" if error and unusable(error.message) else None,
         at=first(lab.ledger.of("return")),
         error=error,
     )
@@ -674,7 +674,7 @@ async def _expect_export(lab: Lab, client: Client, desk: Desk, mark: int) -> Non
         whole and client.status == 200,
         expected=expected,
         happened=_broke_off(client, lines) + (f": the app raised {error}." if error else "."),
-        misconception="stream-after-return" if error and _unusable(error.message) else None,
+        misconception="stream-after-return" if error and unusable(error.message) else None,
         at=returned[-1] if returned else None,
         error=error,
     )
@@ -765,8 +765,3 @@ def _answered(lab: Lab, answer: Answer) -> str:
     if error:
         return f"It answered {answer.status}: the app raised {error}."
     return f"It answered {answer.status} with {told(answer)}".rstrip(",") + "."
-
-
-def _unusable(message: str) -> bool:
-    """Whether an error says, in the words of `databases` or of the pool, that a connection was returned."""
-    return "not acquired" in message or "was returned" in message

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -34,14 +35,16 @@ def exercise_ids(ctx: click.Context, parameter: click.Parameter, incomplete: str
     return []
 
 
-course_option = click.option(
+_COURSE = partial(
+    click.option,
     "--course",
     type=click.Path(path_type=Path),
     envvar="POOLKIT_COURSE",
     metavar="DIR",
-    callback=_course,
     help="Use the course in this folder instead of the kit's own.",
 )
+
+course_option = _COURSE(callback=_course)
 """Gives a command the parameter `course`, a `Course`."""
 
 
@@ -52,14 +55,7 @@ def _course_if_any(ctx: click.Context, parameter: click.Parameter, value: Path |
         return None
 
 
-course_if_any_option = click.option(
-    "--course",
-    type=click.Path(path_type=Path),
-    envvar="POOLKIT_COURSE",
-    metavar="DIR",
-    callback=_course_if_any,
-    help="Use the course in this folder instead of the kit's own.",
-)
+course_if_any_option = _COURSE(callback=_course_if_any)
 """As `course_option`, and None where the kit came without its course."""
 
 

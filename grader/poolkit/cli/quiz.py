@@ -221,10 +221,7 @@ def _deliver(content: str | bytes, output: Path | None) -> None:
         click.echo(content, nl=False)
         return
     try:
-        if isinstance(content, str):
-            write_atomically(output, content)
-        else:
-            output.write_bytes(content)
+        write_atomically(output, content)
     except OSError as error:
         raise QuizFault(f"{output}: cannot be written ({error.strerror}); choose another place") from None
 

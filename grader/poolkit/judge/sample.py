@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import secrets
 
 from poolkit.course import Exercise
@@ -20,12 +19,10 @@ def record_sample(host: Host, exercise: Exercise, lesson: Lesson) -> Trace | App
     Raises:
         GraderFault: the exercise, one of the requests or the host is broken.
     """
-    # A sample is a whole app, also where the learner's own file is another.
-    about = exercise.about.model_copy(update={"entry": "app:app", "file": "", "given": [], "preload": []})
     folder = host.folder / f"sample-{secrets.token_hex(4)}"
     folder.mkdir(mode=0o700)
     path = folder / "app.py"
     path.write_text(lesson.sample, encoding="utf-8")
     # One file and no folder, so that nothing else is copied.
     shown = Submission(path, "the lesson's sample")
-    return record(host, dataclasses.replace(exercise, about=about), shown, lesson.requests)
+    return record(host, exercise.with_an_app(), shown, lesson.requests)

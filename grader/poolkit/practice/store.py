@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from poolkit.errors import UsageFault
+from poolkit.files import unused
 from poolkit.practice.deck import MARK, Deck
 from poolkit.text import plain
 from poolkit.workspace import write_atomically
@@ -74,20 +75,12 @@ class Store:
         try:
             return Opened(self._load())
         except _Unreadable as problem:
-            aside = self._aside(now)
+            aside = unused(self.folder / f"deck-unreadable-{now:%Y-%m-%dT%H-%M-%S}.json")
             try:
                 os.replace(self.path, aside)
             except OSError as error:
                 raise self._fault("moved aside", error) from None
             return Opened(Deck(), f"{self.path}: {problem}; it is kept as {aside.name}, and practice begins anew")
-
-    def _aside(self, now: datetime) -> Path:
-        stem = f"deck-unreadable-{now:%Y-%m-%dT%H-%M-%S}"
-        path, number = self.folder / f"{stem}.json", 1
-        while path.exists():
-            number += 1
-            path = self.folder / f"{stem}-{number}.json"
-        return path
 
     def _load(self) -> Deck:
         try:

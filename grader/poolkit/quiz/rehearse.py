@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from poolkit.course import Course, Exercise
+from poolkit.course import Course
 from poolkit.errors import CourseFault, QuizFault, UnknownExercise
 from poolkit.files import write_atomically
 from poolkit.judge.checks import NeverRan
@@ -88,9 +88,7 @@ def run(host: Host, course: Course, found: Scenario) -> Run:
         lender = course.exercise(found.schema)
     except (CourseFault, UnknownExercise) as fault:
         raise QuizFault(f"{found.path}: {fault}") from None
-    plain_app = {"entry": "app:app", "file": "", "given": [], "preload": []}
-    exercise = Exercise(lender.id, lender.course, lender.about.model_copy(update=plain_app))
-    plan, refused = prepare(host, exercise, Submission(found.path, found.path.name))
+    plan, refused = prepare(host, lender.with_an_app(), Submission(found.path, found.path.name))
 
     async def script(lab: Lab) -> None:
         before = next((i for i, (word, _) in enumerate(found.actions) if word != "refuse"), len(found.actions))
@@ -107,7 +105,7 @@ def run(host: Host, course: Course, found: Scenario) -> Run:
         recorded = play(host, plan, script)
     except NeverRan as failure:
         raise QuizFault(f"{found.path}: it did not run: {plain(str(failure.error), 300)}; mend it") from None
-    return Run(build(exercise.id, found.path.name, recorded.events, recorded.note), recorded.events)
+    return Run(build(lender.id, found.path.name, recorded.events, recorded.note), recorded.events)
 
 
 async def _do(lab: Lab, word: str, rest: str) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from poolkit.errors import QuizFault, UsageFault
+from poolkit.files import unused
 from poolkit.quiz import answers as answers_file
 from poolkit.quiz.answers import Answers
 from poolkit.quiz.learner import Sheet
@@ -68,11 +69,7 @@ class Kept:
         Raises:
             UsageFault: they cannot be written.
         """
-        stem = f"{self.sheet.id}-{when:%Y-%m-%dT%H-%M-%S}"
-        path, number = self.folder / f"{stem}.yaml", 1
-        while path.exists():
-            number += 1
-            path = self.folder / f"{stem}-{number}.yaml"
+        path = unused(self.folder / f"{self.sheet.id}-{when:%Y-%m-%dT%H-%M-%S}.yaml")
         self._write(path, answers)
         self.forget()
         return path
