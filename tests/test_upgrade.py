@@ -343,3 +343,24 @@ def test_digests_that_cannot_be_read_cost_nothing(work: Workspace, root: Path, c
     (root / "exercises" / "exercise-1" / "README.md").write_text("# New\n")
     assert [change.kind for change in upgrade(work, course)] == ["beside"]
     assert json.loads((work.root / ".poolkit" / "given.json").read_text())["poolkit_given"] == 1
+
+
+def test_copies_of_quizzes_are_refreshed_and_the_learners_changes_stay(course: Course, tmp_path: Path) -> None:
+    """A quiz that is new comes, one that changed is replaced, and one that the learner wrote into is put beside."""
+    work = create(tmp_path / "with-quizzes", course, {"quizzes/a.yaml": "a: 1", "quizzes/b.yaml": "b: 1"})
+    (work.root / "quizzes" / "b.yaml").write_text("b: 1  # why?")
+    now = {"quizzes/a.yaml": "a: 2", "quizzes/b.yaml": "b: 2", "quizzes/c.yaml": "c: 1"}
+    assert texts(upgrade(work, course, now)) == [
+        ("changed", "quizzes", "a.yaml is new"),
+        ("beside", "quizzes", "b.yaml is new in the course, and you have changed yours: see b.yaml.new"),
+        ("new", "quizzes", "c.yaml was not there"),
+    ]
+    found = {path.name: path.read_text() for path in (work.root / "quizzes").iterdir()}
+    assert found == {"a.yaml": "a: 2", "b.yaml": "b: 1  # why?", "b.yaml.new": "b: 2", "c.yaml": "c: 1"}
+    assert upgrade(work, course, now) == []
+
+
+def test_a_workspace_without_quizzes_gets_them(work: Workspace, course: Course) -> None:
+    """As one that was made before quizzes came into workspaces."""
+    assert texts(upgrade(work, course, {"quizzes/a.yaml": "a: 1"})) == [("new", "quizzes", "a.yaml was not there")]
+    assert (work.root / "quizzes" / "a.yaml").read_text() == "a: 1"

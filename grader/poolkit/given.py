@@ -12,12 +12,16 @@ VERSION = 1
 
 
 class Given(BaseModel):
-    """SHA-256 digests by exercise id and file name. Of a database, what it was before anybody used it."""
+    """SHA-256 digests by exercise id and file name. Of a database, what it was before anybody used it.
+
+    `texts` are the other files, such as copies of quizzes, by their paths in the workspace.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     poolkit_given: int = Field(default=VERSION, ge=1, le=VERSION)
     exercises: dict[str, dict[str, str]] = Field(default_factory=dict)
+    texts: dict[str, str] = Field(default_factory=dict)
 
     def text(self) -> str:
         """Return what is written in the file."""
@@ -43,3 +47,8 @@ def digest(path: Path) -> str | None:
         return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest of a file with this content."""
+    return hashlib.sha256(data).hexdigest()

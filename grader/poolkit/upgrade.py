@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,6 +34,7 @@ class Change:
     """One thing that an upgrade did: `new` and `changed` came from the course, `beside` is for the learner to compare.
 
     `renamed` is an exercise whose id the course has changed, `stays` something that was left alone on purpose.
+    `exercise` is the exercise's id, or for another file that the course gives the folder, such as `quizzes`.
     """
 
     kind: Kind
@@ -41,10 +42,13 @@ class Change:
     text: str
 
 
-def upgrade(workspace: Workspace, course: Course, *, force: bool = False) -> list[Change]:
+def upgrade(
+    workspace: Workspace, course: Course, texts: Mapping[str, str] | None = None, *, force: bool = False
+) -> list[Change]:
     """Bring a workspace up to a course, and return what has changed.
 
     Args:
+        texts: more files that the course gives, as for `poolkit.workspace.create`.
         force: also when the workspace was made from a course of another title.
 
     Raises:
@@ -57,7 +61,7 @@ def upgrade(workspace: Workspace, course: Course, *, force: bool = False) -> lis
             for left in (workspace.root / MARK).glob(f"{_FRESH}*"):
                 shutil.rmtree(left, ignore_errors=True)
             with tempfile.TemporaryDirectory(prefix=_FRESH, dir=workspace.root / MARK) as fresh:
-                found = list(_Upgrade(workspace, course, Path(fresh)).run())
+                found = list(_Upgrade(workspace, course, texts or {}, Path(fresh)).run())
             if force:
                 mark = {"poolkit_workspace": VERSION, "course": course.about.title}
                 write_atomically(workspace.root / MARK / "workspace.json", json.dumps(mark, indent=2) + "\n")
@@ -90,13 +94,15 @@ def _refuse_another_course(workspace: Workspace, course: Course, *, force: bool)
 
 
 class _Upgrade:
-    def __init__(self, workspace: Workspace, course: Course, fresh: Path) -> None:
+    def __init__(self, workspace: Workspace, course: Course, texts: Mapping[str, str], fresh: Path) -> None:
         self._workspace = workspace
         self._course = course
+        self._texts = texts
         self._fresh = fresh
         self._path = workspace.root / MARK / given.NAME
         found = given.load(self._path)
         self._known = found.exercises if found else {}
+        self._known_texts = found.texts if found else {}
 
     def run(self) -> Iterator[Change]:
         remove_litter(self._path)
@@ -109,6 +115,8 @@ class _Upgrade:
             self._write_down()
             if self._workspace.folder(gone).is_dir():
                 yield Change("stays", gone, "no longer in the course; your folder stays as it is")
+        for name, text in self._texts.items():
+            yield from self._bring_text(name, text.encode())
 
     def _rename(self, entry: ExerciseEntry) -> Iterator[Change]:
         """Let folder, progress and digests follow; each by itself, since an earlier upgrade may have been killed."""
@@ -143,22 +151,18 @@ class _Upgrade:
 
     def _bring_file(self, exercise: Exercise, name: str, made: Path, wanted: dict[str, str]) -> Iterator[Change]:
         path = self._workspace.folder(exercise.id) / name
-        before, now = self._known.get(exercise.id, {}).get(name), given.digest(path)
-        remove_litter(path)
-        if now is None:
-            write_atomically(path, (made / name).read_bytes())
-            yield Change("new", exercise.id, f"{name} was not there")
-        elif now == wanted[name] or not self._has_changed(exercise, name, wanted):
-            return
-        elif now == before:
-            write_atomically(path, (made / name).read_bytes())
-            yield Change("changed", exercise.id, f"{name} is new")
-        else:
-            beside = _beside(path, {wanted[name], before})
-            remove_litter(beside)
-            write_atomically(beside, (made / name).read_bytes())
-            whose = "you have changed yours" if before else "yours is another"
-            yield Change("beside", exercise.id, f"{name} is new in the course, and {whose}: see {beside.name}")
+        before = self._known.get(exercise.id, {}).get(name)
+        has_changed = self._has_changed(exercise, name, wanted)
+        yield from _put(exercise.id, path, (made / name).read_bytes(), before, has_changed=has_changed)
+
+    def _bring_text(self, name: str, data: bytes) -> Iterator[Change]:
+        path = self._workspace.root / name
+        before, wanted = self._known_texts.get(name), given.digest_of(data)
+        path.parent.mkdir(exist_ok=True)
+        yield from _put(path.parent.name, path, data, before, has_changed=before != wanted)
+        if before != wanted:
+            self._known_texts[name] = wanted
+            self._write_down()
 
     def _has_changed(self, exercise: Exercise, name: str, wanted: dict[str, str]) -> bool:
         """Whether the course gives something else than before, as far as anybody can tell."""
@@ -173,7 +177,33 @@ class _Upgrade:
         return known.get(name) != wanted[name]
 
     def _write_down(self) -> None:
-        write_atomically(self._path, Given(exercises=self._known).text())
+        write_atomically(self._path, Given(exercises=self._known, texts=self._known_texts).text())
+
+
+def _put(of: str, path: Path, data: bytes, before: str | None, *, has_changed: bool) -> Iterator[Change]:
+    """Put a file of the course in its place, or beside what the learner has made of it.
+
+    Args:
+        of: what it belongs to, for the line about it.
+        before: the digest of what the course gave, None when nobody knows.
+        has_changed: whether the course gives something else now.
+    """
+    now, wanted = given.digest(path), given.digest_of(data)
+    remove_litter(path)
+    if now is None:
+        write_atomically(path, data)
+        yield Change("new", of, f"{path.name} was not there")
+    elif now == wanted or not has_changed:
+        return
+    elif now == before:
+        write_atomically(path, data)
+        yield Change("changed", of, f"{path.name} is new")
+    else:
+        beside = _beside(path, {wanted, before})
+        remove_litter(beside)
+        write_atomically(beside, data)
+        whose = "you have changed yours" if before else "yours is another"
+        yield Change("beside", of, f"{path.name} is new in the course, and {whose}: see {beside.name}")
 
 
 def _beside(path: Path, ours: set[str | None]) -> Path:

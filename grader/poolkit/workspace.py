@@ -119,7 +119,8 @@ def create(root: Path, course: Course, texts: Mapping[str, str] | None = None) -
                 write_atomically(made / name, text)
             (made / MARK).mkdir()
             digests = {name: given.digests(made / "exercises" / name) for name in course.ids}
-            write_atomically(made / MARK / given.NAME, given.Given(exercises=digests).text())
+            known = {name: given.digest_of(text.encode()) for name, text in (texts or {}).items()}
+            write_atomically(made / MARK / given.NAME, given.Given(exercises=digests, texts=known).text())
             mark = {"poolkit_workspace": VERSION, "course": course.about.title}
             write_atomically(made / MARK / "workspace.json", json.dumps(mark, indent=2) + "\n")
             if root.exists():

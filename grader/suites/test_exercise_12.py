@@ -22,6 +22,9 @@ VAIN, VAIN_S = 40, 0.4
 STEP, STEPS = 0.05, 40
 """Seconds by which the app's clock moves at a round trip, and how often: for a pool that looks again now and then."""
 
+BRIEFLY = 0.02
+"""Seconds to wait before the round trips begin."""
+
 LATE = 1.5
 """Seconds within which an opening goes on that was held; the database looks now and then whether it may."""
 
@@ -326,7 +329,7 @@ async def test_serves_a_crowd(lab: Lab) -> None:
         await desk.begin(min_size=1, max_size=high)
         mark = len(lab.ledger)
         crowd = [f"p{number}b{index}" for index in range(3 * high)]
-        calls = [lab.send("POST", f"/pools/{desk.name}/acquire/{name}") for name in crowd]
+        calls = [desk.send_acquire(name) for name in crowd]
         served = [asyncio.create_task(_served(desk, name, call)) for name, call in zip(crowd, calls, strict=True)]
         await _comes(lab, lambda served=served: all(each.done() for each in served))  # type: ignore[misc]
         left_out = [each for each in served if not each.done()]
@@ -952,7 +955,8 @@ async def _gets(
         after: what has happened, for the text.
         waits: the misconception when they wait in vain, `raises` when they get an error, `dead` when no query runs.
     """
-    call = call or await desk.queue(borrower)
+    call = call or desk.send_acquire(borrower)
+    await asyncio.wait((call,), timeout=BRIEFLY)  # what comes at once is worth no round trips
     await _comes(desk.lab, call.done)
     then = f"After {after}, " if after else ""
     expect(

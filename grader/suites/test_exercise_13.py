@@ -639,7 +639,7 @@ async def _gets(
         after: what has happened, for the text.
         waits: the misconception when they wait in vain, or what finds it out.
     """
-    call = call or await desk.queue(borrower)
+    call = call or desk.send_acquire(borrower)
     await asyncio.wait((call,), timeout=SOON)
     then = f"{after}. Then " if after else ""
     who = "the next borrower" if after else borrower

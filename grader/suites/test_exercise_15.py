@@ -787,7 +787,7 @@ async def test_waits_for_a_database_that_is_down(lab: Lab) -> None:
 
 async def _tries(desk: Desk, borrower: str, call: Call | None = None) -> Try:
     """Let a borrower acquire a connection and run a query; `call` is their `acquire`, where they queue already."""
-    call = call or await desk.queue(borrower)
+    call = call or desk.send_acquire(borrower)
     await _ends(call, within=SOON)
     return await _uses(desk, borrower, call)
 

@@ -23,7 +23,7 @@ from poolkit.report import Report
 def grade_all(
     course: Course, solutions: Sequence[Solution], *, seed: int, workers: int | None = None
 ) -> Iterator[tuple[Solution, Report]]:
-    """Grade solutions of a course, a few of each exercise at a time; return them in the order in which they are done.
+    """Grade solutions of a course, of every exercise some at a time; return them in the order in which they are done.
 
     Some exercises' runs mostly wait, others' mostly work: mixed, they keep the cores busy to the end.
 
@@ -45,13 +45,14 @@ def grade_all(
 
 
 def _mixed(solutions: Sequence[Solution]) -> list[Solution]:
-    """Return the first of each exercise, then the second of each, and so on."""
+    """Return them so that each exercise is spread evenly from the beginning to the end."""
+    total = Counter(solution.exercise for solution in solutions)
     seen: Counter[str] = Counter()
-    turn: dict[Path, int] = {}
+    place: dict[Path, float] = {}
     for solution in solutions:
+        place[solution.path] = seen[solution.exercise] / total[solution.exercise]
         seen[solution.exercise] += 1
-        turn[solution.path] = seen[solution.exercise]
-    return sorted(solutions, key=lambda solution: turn[solution.path])
+    return sorted(solutions, key=lambda solution: place[solution.path])
 
 
 # In a worker process, which serves one course; the warm process ends when its worker does.

@@ -42,15 +42,16 @@ def progress_command(course: Course) -> None:
 @click.option("--force", is_flag=True, help="Also when the course has another title than the one you began with.")
 @_target.course_option
 def upgrade_command(force: bool, course: Course) -> None:
-    """Bring new and changed exercises into your folder.
+    """Bring new and changed exercises and quizzes into your folder.
 
     What you have written stays. Where the course has a new version of a file that you have changed too, it is put
     beside yours, with .new after its name.
     """
+    from poolkit.quiz import copies
     from poolkit.upgrade import upgrade
 
     workspace = _target.needed()
-    changes = upgrade(workspace, course, force=force)
+    changes = upgrade(workspace, course, copies.of_course(course), force=force)
     width = max((len(change.exercise) for change in changes), default=0)
     for change in changes:
         sign, colour = _SIGNS[change.kind]
