@@ -24,7 +24,7 @@ from poolkit.report import Report, exit_code
 @click.option("--solution", is_flag=True, help="Check the reference solution instead of your file.")
 @click.option("--format", "style", type=click.Choice(formats.names()), default="text", help="How to print the report.")
 @click.option("--quizzes", type=click.Path(path_type=Path), metavar="DIR", help="Score the answers in a folder, too.")
-@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report to a file.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report to a file.")
 @_target.course_option
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Repeat a run's random choices.")
 @click.pass_context

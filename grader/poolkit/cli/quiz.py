@@ -142,7 +142,7 @@ def score_quiz(ctx: click.Context, name: str, answers: Path, key: Path | None, s
 @click.argument("folder", type=_file, metavar="ANSWERS_DIR")
 @click.option("--key", type=_file, metavar="FILE", help="Take the quiz with its key from this file.")
 @click.option("--format", "style", type=click.Choice(["csv", "text"]), default="text", help="How to print it.")
-@click.option("--output", type=_file, metavar="FILE", help="Write it there instead of printing it.")
+@click.option("-o", "--output", type=_file, metavar="FILE", help="Write it there instead of printing it.")
 @_target.course_option
 @click.pass_context
 def analyse_quizzes(
@@ -170,7 +170,7 @@ def analyse_quizzes(
 @click.argument("name")
 @click.option("--for", "audience", type=click.Choice(["learner"]), help="A copy without the key.")
 @click.option("--format", "style", type=click.Choice(_EXPORTS), help="The quiz and its key, for another program.")
-@click.option("--output", type=_file, metavar="FILE", help="Write it there instead of printing it.")
+@click.option("-o", "--output", type=_file, metavar="FILE", help="Write it there instead of printing it.")
 @_target.course_option
 def export_quiz(name: str, audience: str | None, style: str | None, output: Path | None, course: Course) -> None:
     """Write a quiz's copy for learners, which holds no key, or the quiz in the format of another program.
@@ -193,7 +193,7 @@ def export_quiz(name: str, audience: str | None, style: str | None, output: Path
 @quiz_command.command(name="import", short_help="Make a quiz of questions from Moodle.")
 @click.argument("file", type=_file)
 @click.option("--format", "style", type=click.Choice(_IMPORTS), help="When the file does not tell.")
-@click.option("--output", type=_file, metavar="FILE", help="Write it there, its name the quiz's id.")
+@click.option("-o", "--output", type=_file, metavar="FILE", help="Write it there, its name the quiz's id.")
 def import_quiz(file: Path, style: str | None, output: Path | None) -> None:
     """Make a quiz of a file of questions, GIFT or Moodle XML. What a quiz cannot hold is told on stderr."""
     from poolkit.quiz import imports

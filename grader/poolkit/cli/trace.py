@@ -20,7 +20,7 @@ from poolkit.text import plain
 @click.option("--solution", is_flag=True, help="Run the reference solution instead of your file.")
 @click.option("--compare", is_flag=True, help="Run the reference too, and mark the first step where the two part.")
 @click.option("--format", "style", type=click.Choice(view.names()), default="text", help="How to show it.")
-@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write it to a file.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write it to a file.")
 @_target.course_option
 @click.pass_context
 def trace_command(
