@@ -31,3 +31,9 @@ class Clock:
     def time(self) -> float:
         """Seconds since 1970, plus the offset."""
         return self._time() + self._offset
+
+
+def installed() -> Clock | None:
+    """Return the clock by which this process tells the time, None where that is the machine's own."""
+    clock = getattr(time.monotonic, "__self__", None)
+    return clock if isinstance(clock, Clock) else None

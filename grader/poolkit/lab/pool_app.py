@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Protocol
 import aiosqlite
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request
 
-from poolkit.lab.clock import Clock
+from poolkit.lab.clock import installed
 
 
 class PoolLike(Protocol):
@@ -169,8 +169,7 @@ class _Desk:
 
 
 def _lose(seconds: float) -> None:
-    clock = getattr(time.monotonic, "__self__", None)
-    if isinstance(clock, Clock):
+    if clock := installed():
         clock.advance(seconds)
     else:
         time.sleep(seconds)
