@@ -20,10 +20,11 @@ REPEATS = int(os.environ.get("POOLKIT_REPEATS", "1"))
 
 @pytest.fixture
 def busy_machine() -> Iterator[None]:
-    """Keep every core busy with something else; of several processes that run tests here, each does its share."""
-    cores, workers = os.cpu_count() or 1, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    """Give every core two processes to choose from; others that run tests here beside this one count."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    share = cores // workers + (number < cores % workers)
+    missing = max(0, 2 * (os.cpu_count() or 1) - workers)
+    share = missing // workers + (number < missing % workers)
     loads = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(share)]
     yield
     for load in loads:
