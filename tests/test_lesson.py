@@ -65,6 +65,12 @@ def test_a_lesson_is_read(tmp_path: Path) -> None:
     assert found.parts["Snapshot"] == "- Ring."
 
 
+def test_what_stands_in_other_blocks_is_no_sample(tmp_path: Path) -> None:
+    """Such as the terminal that shows the sample at work."""
+    text = WHOLE.replace("Requests:", "```console\n$ uvicorn app:app\n```\n\nRequests:")
+    assert loaded(tmp_path, text).sample == loaded(tmp_path, WHOLE).sample
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -91,7 +91,7 @@ def _split(text: str) -> tuple[str, dict[str, str], tuple[str, ...], list[str]]:
 
     What stands before the first part is the one without a name.
     """
-    title, part, fence = "", "", ""
+    title, part, fence, in_sample = "", "", "", False
     headings: list[str] = []
     parts: dict[str, list[str]] = {"": []}
     samples: list[list[str]] = []
@@ -108,14 +108,12 @@ def _split(text: str) -> tuple[str, dict[str, str], tuple[str, ...], list[str]]:
                 parts[part] = []
                 continue
         if fence and line.startswith(fence):
-            fence = ""
+            fence, in_sample = "", False
         elif mark and not fence:
-            fence = mark.group(1)
-            if part == "Sample" and mark.group(2) == "python":
+            fence, in_sample = mark.group(1), part == "Sample" and mark.group(2) == "python"
+            if in_sample:
                 samples.append([])
-                parts[part].append(line)
-                continue
-        elif fence and samples and part == "Sample":
+        elif in_sample:
             samples[-1].append(line)
         parts[part].append(line)
     joined = {name: "\n".join(lines).strip() for name, lines in parts.items()}
