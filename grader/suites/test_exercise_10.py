@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -387,8 +386,9 @@ async def _all_over(lab: Lab, over: Condition, visitors: int, pace: float = 0.0)
         visitors: how many requests there were at first.
         pace: seconds that are little on this machine.
     """
+    loop = asyncio.get_running_loop()
     mark = len(lab.ledger)
-    seen, last = mark, time.monotonic()
+    seen, last = mark, loop.time()
     while not over(lab.ledger):
         waiting = lab.pool.waiting
         if not waiting:
@@ -397,7 +397,7 @@ async def _all_over(lab: Lab, over: Condition, visitors: int, pace: float = 0.0)
             limit = STANDSTILL
         else:
             limit = ALL_WAIT
-        left = last + max(pace, limit) - time.monotonic()
+        left = last + max(pace, limit) - loop.time()
 
         def moved(ledger: Ledger, before: tuple[int, int] = (seen, waiting)) -> bool:
             return over(ledger) or (len(ledger), ledger.state.waiting) != before
@@ -405,7 +405,7 @@ async def _all_over(lab: Lab, over: Condition, visitors: int, pace: float = 0.0)
         if left <= 0 or not await lab.until(moved, within=left):
             return False
         if len(lab.ledger) != seen:
-            seen, last = len(lab.ledger), time.monotonic()
+            seen, last = len(lab.ledger), loop.time()
     return True
 
 

@@ -90,6 +90,11 @@ class Host:
         return self._folder
 
     @property
+    def pid(self) -> int:
+        """The number of its process, whose children the labs are."""
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         """Whether its process still runs."""
         return self._process.poll() is None

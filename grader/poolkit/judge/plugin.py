@@ -24,6 +24,7 @@ from poolkit.judge.fixture import Lab
 from poolkit.judge.halt import Halt
 from poolkit.judge.host import Host
 from poolkit.judge.ledger import MAX_EVENTS, LedgerFull
+from poolkit.judge.pace import Pace
 from poolkit.judge.process import LabPlan, LabProcess
 from poolkit.judge.schedule import Schedule
 from poolkit.judge.supply import LabSupply
@@ -173,13 +174,14 @@ class JudgePlugin:
             lambda info: self._run(self._outcomes[info.id], supply),
             at_once=self._limits.at_once,
         )
-        try:
-            yield schedule
-        finally:
-            self._halt.disarm()
-            await schedule.close()
-            await supply.close()
-            self._host.detach()
+        with Pace(self._host.pid).of(loop):
+            try:
+                yield schedule
+            finally:
+                self._halt.disarm()
+                await schedule.close()
+                await supply.close()
+                self._host.detach()
 
     def _end_now(self) -> None:
         """Begin no other check, and let the time of those that run be over."""
