@@ -64,7 +64,8 @@ class Pace:
     def _look(self) -> int:
         """Return the nanoseconds that all threads together have lost since the last look."""
         found = dict(self._delays_now())
-        lost = sum(delay - self._delays.get(thread, 0) for thread, delay in found.items())
+        # A number may be another thread's by now, which has lost less.
+        lost = sum(max(0, delay - self._delays.get(thread, 0)) for thread, delay in found.items())
         self._delays = found
         return lost
 
