@@ -45,6 +45,18 @@ def test_every_clock_moves_on(clock: Clock, name: str) -> None:
     assert tell() <= tell()
 
 
+def test_it_can_be_made_to_stand_still(clock: Clock) -> None:
+    """By less than 0 it never goes back, and goes on when as much has passed."""
+    before = time.monotonic()
+    clock.advance(-30.0)
+    stands = time.monotonic()
+    assert before <= stands == time.monotonic()
+    clock.advance(29.0)
+    assert time.monotonic() == stands
+    clock.advance(2.0)
+    assert time.monotonic() >= stands + 1.0
+
+
 def test_what_counts_for_the_processor_stays_real(clock: Clock) -> None:
     """Only what an app waits by is moved."""
     before = time.perf_counter()

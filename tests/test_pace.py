@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from poolkit.judge.fixture import Lab
 from poolkit.judge.pace import MOST, SLOWEST, STEP, Pace
+from poolkit.judge.process import LabProcess
 
 HOST = 7
 
@@ -124,6 +128,32 @@ def test_a_loops_timeouts_are_longer_by_what_was_lost(machine: Machine) -> None:
             assert loop.time() - begin == pytest.approx(1.0)
         assert loop.time() == machine.now
 
+    asyncio.run(main())
+
+
+def test_a_labs_clock_can_be_kept_in_step() -> None:
+    """It loses what the judge's loop loses."""
+    told: list[float] = []
+
+    class Process:
+        def command(self, command: str, *, seconds: float) -> None:
+            assert command == "advance"
+            told.append(seconds)
+            some.set()
+
+    async def main() -> None:
+        loop, begin = asyncio.get_running_loop(), time.monotonic()
+        vars(loop)["time"] = lambda: begin + (time.monotonic() - begin) / 2
+        lab = Lab(cast(LabProcess, Process()), random.Random(1), 5.0)
+        async with lab.in_step():
+            for _ in range(3):
+                some.clear()
+                await asyncio.wait_for(some.wait(), 20.0)
+            truly = time.monotonic() - begin
+        # Half of the time, but for what was lost since the last time that it was told.
+        assert -truly / 2 - 0.01 <= sum(told) <= -3 * STEP * 0.9
+
+    some = asyncio.Event()
     asyncio.run(main())
 
 

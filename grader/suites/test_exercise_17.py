@@ -111,7 +111,9 @@ async def _run(lab: Lab, pool: str, patience: float = PATIENCE) -> Run:
     await lab.start()
     lab.patience = patience
     try:
-        answer = await lab.request("POST", "/run", body={"source": _source(pool), "seconds": patience})
+        # The limits that tests set are seconds too, and a busy machine should not make them short.
+        async with lab.in_step():
+            answer = await lab.request("POST", "/run", body={"source": _source(pool), "seconds": patience})
     except CheckFailed as failure:
         # A process that ended hangs up first, and is known to have ended a moment later.
         if "no answer" not in failure.happened and await lab.exits(within=2.0):
@@ -235,4 +237,4 @@ async def test_accepts_a_slow_database(lab: Lab) -> None:
 
 
 for _name, (_lesson, _quiz) in BROKEN.items():
-    globals()[f"test_notices_{_name}"] = _notices(_name, _lesson, _quiz, _ACCEPTED)
+    globals()[f"test_notices_{_name}"] = _notices(_name, _lesson, _quiz, [*_ACCEPTED, "accepts-a-slow-database"])

@@ -8,6 +8,7 @@ import json
 import random
 import secrets
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import httpx
 
 from poolkit.errors import HostFault
 from poolkit.events import Event, PoolState, Value
+from poolkit.judge import pace
 from poolkit.judge.checks import CheckFailed, NeverRan
 from poolkit.judge.client import LabTransport
 from poolkit.judge.controls import Faults, Gate, matching
@@ -208,8 +210,32 @@ class Lab:
         return worker
 
     def advance(self, seconds: float) -> None:
-        """Move the lab's clock forward."""
+        """Move the lab's clock forward; by less than 0, let it stand still for so long."""
         self.process.command("advance", seconds=seconds)
+
+    @asynccontextmanager
+    async def in_step(self) -> AsyncIterator[None]:
+        """Let the lab's clock lose until the block ends what the judge's own loses to other work on the machine.
+
+        For what the app itself sets limits to; see `poolkit.judge.pace`.
+        """
+        loop = asyncio.get_running_loop()
+
+        async def keep() -> None:
+            lost = time.monotonic() - loop.time()
+            while True:
+                await asyncio.sleep(pace.STEP)
+                now = time.monotonic() - loop.time()
+                if now > lost:
+                    self.advance(lost - now)
+                lost = now
+
+        keeping = loop.create_task(keep())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.wait((keeping,))
 
     # --- requests ---
 

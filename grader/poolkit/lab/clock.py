@@ -10,6 +10,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._offset = 0.0
+        self._latest = 0.0
         self._monotonic = time.monotonic
         self._time = time.time
 
@@ -21,12 +22,14 @@ class Clock:
         time.time_ns = lambda: int(self.time() * 1e9)
 
     def advance(self, seconds: float) -> None:
-        """Move this clock forward."""
+        """Move this clock forward; by less than 0, let it stand still for so long."""
+        self.monotonic()  # so that what was told before counts
         self._offset += seconds
 
     def monotonic(self) -> float:
-        """Seconds since some moment, as `time.monotonic` counts them, plus the offset."""
-        return self._monotonic() + self._offset
+        """Seconds since some moment, as `time.monotonic` counts them, plus the offset; never less than before."""
+        self._latest = max(self._latest, self._monotonic() + self._offset)
+        return self._latest
 
     def time(self) -> float:
         """Seconds since 1970, plus the offset."""
