@@ -88,11 +88,11 @@ def test_a_part_of_the_time_always_counts(machine: Machine) -> None:
 def test_no_run_goes_on_and_on(machine: Machine) -> None:
     """A machine that is too slow for good is given so much, and no more."""
     clock = Pace(HOST, machine.proc)
-    for second in range(1, 200):
+    for second in range(1, 400):
         machine.now += 1.0
         machine.thread("self", "1", float(second))
         clock.time()
-    assert 200 - 1 - MOST - 1 <= clock.time() - 1000.0 <= 200 - 1 - MOST
+    assert 400 - 1 - MOST - 1 <= clock.time() - 1000.0 <= 400 - 1 - MOST
 
 
 def test_it_never_goes_back(machine: Machine) -> None:
@@ -151,7 +151,7 @@ def test_a_labs_clock_can_be_kept_in_step() -> None:
                 await asyncio.wait_for(some.wait(), 20.0)
             truly = time.monotonic() - begin
         # Half of the time, but for what was lost since the last time that it was told.
-        assert -truly / 2 - 0.01 <= sum(told) <= -3 * STEP * 0.9
+        assert -truly / 2 - 0.01 <= sum(told) < -3 * STEP * SLOWEST * 0.9
 
     some = asyncio.Event()
     asyncio.run(main())

@@ -224,7 +224,8 @@ class Lab:
         async def keep() -> None:
             lost = time.monotonic() - loop.time()
             while True:
-                await asyncio.sleep(pace.STEP)
+                # By the loop's clock, so that it is told at each step, however slow that clock is.
+                await asyncio.sleep(pace.STEP * pace.SLOWEST)
                 now = time.monotonic() - loop.time()
                 if now > lost:
                     self.advance(lost - now)

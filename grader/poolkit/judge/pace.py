@@ -23,7 +23,7 @@ STEP = 0.05
 """Seconds from look to look; what was lost in between is known at the end of it."""
 SLOWEST = 0.25
 """How much of a second counts at least, whatever is lost: several threads that wait lose it several times."""
-MOST = 30.0
+MOST = 120.0
 """Seconds that are not counted at most, so that no run goes on and on."""
 
 
