@@ -32,7 +32,7 @@ COMMANDS = {
     "show": ("poolkit.cli.learn", "Show what an exercise asks for."),
     "solution": ("poolkit.cli.learn", "Show the reference solution, once you have passed."),
     "trace": ("poolkit.cli.trace", "Show step by step what your app does to its pool."),
-    "upgrade": ("poolkit.cli.desk", "Bring new and changed exercises into your folder."),
+    "upgrade": ("poolkit.cli.desk", "Bring new and changed exercises and quizzes into your folder."),
     "watch": ("poolkit.cli.watch", "Check the current exercise at each save."),
     "what-if": ("poolkit.cli.what_if", "Run your app at another pool size and load."),
 }
