@@ -7,6 +7,10 @@ give it a `release` that does nothing, for instance.
 from poolkit.errors import PoolTimeout
 from poolkit.sqlite_pool import PooledConnection, SQLitePool
 
+# Seconds. The kit's own pool counts an opening in its timeout, and this one does not: whoever comes while there is room
+# waits for a connection of their own.
+_FOR_AN_OPENING = 3600.0
+
 
 class Pool(SQLitePool):
     """The kit's own pool, with the settings of this exercise."""
@@ -16,6 +20,8 @@ class Pool(SQLitePool):
 
     async def acquire(self, timeout: float | None = None) -> PooledConnection:
         """Lend a connection."""
+        if timeout is None and self.total + self.waiting < self.max_size:
+            timeout = _FOR_AN_OPENING
         try:
             return await super().acquire(timeout)
         except PoolTimeout as error:
