@@ -76,4 +76,4 @@ def _exercise(root: Path, name: str) -> Exercise:
 
 def _grade(root: Path, solution: Solution, seed: int) -> Report:
     exercise = _exercise(root, solution.exercise)
-    return grade(_host(root), exercise, locate(solution.path, exercise.file_name), seed=seed)
+    return grade(_host(root), exercise, locate(solution.path, exercise.file_name), seed=seed, ahead=False)

@@ -82,6 +82,7 @@ class JudgePlugin:
         regardless: run each check, also when one that it needs has failed.
         halt: what ends the run early.
         spares: labs that wait already.
+        ahead: make labs before a check needs them.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class JudgePlugin:
         regardless: bool = False,
         halt: Halt | None = None,
         spares: Spares | None = None,
+        ahead: bool = True,
     ) -> None:
         self.never_ran = refused
         self.fault: str | None = None
@@ -108,6 +110,7 @@ class JudgePlugin:
         self._regardless = regardless
         self._halt = halt or Halt()
         self._spares = spares
+        self._ahead = limits.at_once if ahead else 0
         self._deadlines: set[asyncio.Timeout] = set()
         self._outcomes: dict[str, _Outcome] = {}
         self._functions: dict[str, Callable[[Lab], Awaitable[None]]] = {}
@@ -168,7 +171,7 @@ class JudgePlugin:
         loop = asyncio.get_running_loop()
         self._host.attach(loop)
         self._halt.arm(lambda: loop.call_soon_threadsafe(self._end_now))
-        supply = LabSupply(self._host, self._plan, len(self._outcomes), self._limits.at_once, self._spares)
+        supply = LabSupply(self._host, self._plan, len(self._outcomes), self._ahead, self._spares)
         schedule = Schedule(
             [replace(o.info, needs=()) if self._regardless else o.info for o in self._outcomes.values()],
             lambda info: self._run(self._outcomes[info.id], supply),

@@ -73,6 +73,7 @@ def grade(
     regardless: bool = False,
     halt: Halt | None = None,
     bench: Bench | None = None,
+    ahead: bool = True,
 ) -> Report:
     """Run an exercise's hidden suite on a submission.
 
@@ -82,6 +83,8 @@ def grade(
         regardless: run each check, also when one that it needs has failed.
         halt: ends the run early, from another thread; what it reports then is of no use.
         bench: where this exercise was judged before on this host, with labs that wait there.
+        ahead: make labs before a check needs them; of no use where other runs keep the cores busy, since some are
+            made in vain.
 
     Raises:
         GraderFault: the exercise or the host is broken.
@@ -106,6 +109,7 @@ def grade(
         regardless=regardless,
         halt=halt,
         spares=bench.spares,
+        ahead=ahead,
     )
     _run_pytest(exercise.suite, plugin)
     return Report(
