@@ -28,12 +28,12 @@ def grade_all(
     Some exercises' runs mostly wait, others' mostly work: mixed, they keep the cores busy to the end.
 
     Args:
-        workers: how many processes; two for each core when not given, for a run often waits.
+        workers: how many processes; two for each core and one more when not given, for a run often waits.
 
     Raises:
         PoolkitError: an exercise or the machine is broken.
     """
-    count = max(1, min(workers or 2 * (os.cpu_count() or 1), len(solutions)))
+    count = max(1, min(workers or 2 * (os.cpu_count() or 1) + 1, len(solutions)))
     with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=begin) as pool:
         futures = {pool.submit(_grade, course.root, solution, seed): solution for solution in _mixed(solutions)}
         try:
