@@ -28,7 +28,9 @@ def author_command() -> None:
 @click.argument("exercises", nargs=-1, metavar="[EXERCISE]...", shell_complete=_target.exercise_ids)
 @_target.course_option
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True, metavar="N", help="Of every run.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Runs at once; two for each core and one more by default.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Runs at once; 2 for each core and 1 more if not given."
+)
 @click.option("--quizzes", "only_quizzes", is_flag=True, help="Prove the quizzes, and leave the exercises out.")
 @click.option("--confusion", is_flag=True, help="Print how often each misconception was named, right ones included.")
 @click.pass_context
