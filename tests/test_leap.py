@@ -12,7 +12,8 @@ import textwrap
 from typing import Any
 
 _BEGIN = """
-import asyncio, json, sqlite3, sys, threading, time
+import asyncio, json, sys, threading, time
+from contextlib import asynccontextmanager
 import aiosqlite
 from poolkit.lab.clock import Clock
 from poolkit.lab.leap import Leaps
@@ -23,6 +24,16 @@ Leaps(clock, 100.0).install()
 
 def told(**found):
     print(json.dumps(found))
+
+@asynccontextmanager
+async def slow_database(seconds):
+    def slow():
+        time.sleep(seconds)
+        return 1
+
+    async with aiosqlite.connect(":memory:") as connection:
+        await connection.create_function("slow", 0, slow)
+        yield connection
 """
 
 
@@ -75,14 +86,9 @@ def test_timers_come_in_their_order() -> None:
 def test_no_leap_while_a_statement_is_under_way() -> None:
     """Its answer comes before a timer that is due later; the database has the time that it takes."""
     found = run("""
-    def slow():
-        time.sleep(0.3)
-        return 1
-
     async def main():
         order = []
-        async with aiosqlite.connect(":memory:") as connection:
-            await connection.create_function("slow", 0, slow)
+        async with slow_database(0.3) as connection:
 
             async def ask():
                 await connection.execute_fetchall("SELECT slow()")
@@ -102,13 +108,8 @@ def test_no_leap_while_a_statement_is_under_way() -> None:
 def test_a_timer_that_is_due_first_comes_first() -> None:
     """Who gives a slow statement too little time is told so, in that time and not at once."""
     found = run("""
-    def slow():
-        time.sleep(1.0)
-        return 1
-
     async def main():
-        async with aiosqlite.connect(":memory:") as connection:
-            await connection.create_function("slow", 0, slow)
+        async with slow_database(1.0) as connection:
             begin = real()
             try:
                 await asyncio.wait_for(connection.execute_fetchall("SELECT slow()"), 0.1)
