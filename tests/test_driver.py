@@ -9,6 +9,7 @@ import enum
 import math
 import socket
 import sqlite3
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -28,6 +29,9 @@ from poolkit.lab.driver import Connection, Driver, PooledConnection
 T = TypeVar("T")
 Connect = Callable[..., sqlite3.Connection]
 Step = tuple[Any, ...]
+
+NAMED_BY_POSITION = pytest.mark.filterwarnings("ignore:Binding . :DeprecationWarning")
+"""For what sqlite3 warns of from Python 3.12 to 3.13 and refuses later: ours is to do there what it does."""
 
 LEVELS = ("", None, "DEFERRED", "immediate", "EXCLUSIVE")
 SCHEMA = "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT UNIQUE, data)"
@@ -310,6 +314,7 @@ class Money:
         return self.cents if protocol is sqlite3.PrepareProtocol else None
 
 
+@NAMED_BY_POSITION  # 3.12.1 takes ?1 for a name
 @pytest.mark.parametrize(
     "value",
     [
@@ -397,6 +402,30 @@ def test_cursors_of_one_connection_do_not_disturb_each_other(connect: Connect) -
     assert half.fetchone() == (2, 2, 2, 2)
     assert again.fetchall() == [("new",)]
     assert len(half.fetchall()) == 8998
+
+
+def test_rows_that_nobody_reads_are_in_nobody_s_way(connect: Connect, really_connect: Connect) -> None:
+    """A cursor whose rows were not taken, as of a borrower who was cancelled, disturbs no statement of another."""
+
+    def story(connect: Connect) -> list[object]:
+        connection = connect("shop.db", isolation_level=None)
+        connection.executescript(SCHEMA)
+        left = connection.execute("SELECT 1 UNION SELECT 2")
+        seen: list[object] = [connection.execute("SELECT ?", (number,)).fetchall() for number in range(3)]
+        seen += [connection.execute("INSERT INTO items (name) VALUES ('a')").rowcount, left.fetchone()]
+        return [*seen, connection.execute("SELECT name FROM items").fetchall(), left.fetchall()]
+
+    assert story(connect) == story(really_connect)
+
+
+@NAMED_BY_POSITION
+def test_a_name_takes_its_value_from_a_sequence_as_far_as_sqlite3_does(
+    connect: Connect, really_connect: Connect
+) -> None:
+    """Up to Python 3.13 it does; later it is the error that sqlite3 makes of it."""
+    asked = ("execute", "SELECT :a, @b, $c", (1, 2, 3))
+    ours, real = connect("shop.db"), really_connect("shop.db")
+    assert observed(ours, [asked]) == observed(real, [asked])
 
 
 def test_many_cells_arrive(connect: Connect) -> None:
@@ -547,9 +576,53 @@ def test_closing_rolls_back(connect: Connect) -> None:
     assert connect("shop.db").execute("SELECT * FROM items").fetchall() == []
 
 
+WITHOUT_AUTOCOMMIT = pytest.mark.skipif(sys.version_info < (3, 12), reason="sqlite3 has autocommit from 3.12 on")
+
+
+@WITHOUT_AUTOCOMMIT
+@pytest.mark.parametrize("autocommit", [True, False, -1])
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_autocommit_is_sqlite3_s_own(shared: Stand, script: str, autocommit: bool | int) -> None:
+    """All that a program can see is the same: True never begins a transaction, with False there always is one."""
+    with (
+        contextlib.closing(sqlite3.connect(":memory:", autocommit=autocommit)) as real,
+        contextlib.closing(shared.driver.connect(":memory:", autocommit=autocommit)) as ours,
+    ):
+        assert ours.autocommit == real.autocommit
+        assert ours.in_transaction == real.in_transaction
+        for each in (real, ours):
+            each.executescript(SCHEMA)
+        assert observed(ours, SCRIPTS[script]) == observed(real, SCRIPTS[script])
+
+
+@WITHOUT_AUTOCOMMIT
+def test_what_autocommit_does_not_do_is_no_event(connect: Connect, stand: Stand) -> None:
+    """A commit() that sqlite3 takes for nothing is not in the ledger, whoever sends it; a COMMIT is."""
+    connection = connect("shop.db", autocommit=True)
+    connection.execute("BEGIN")
+    connection.commit()
+    connection.rollback()
+    assert isinstance(connection, Connection)
+    connection._call({"op": "commit"})  # as a driver that a learner has changed may do
+    assert connection.in_transaction
+    connection.execute("COMMIT")
+    connection.autocommit = True  # what it is already
+    with pytest.raises(sqlite3.NotSupportedError, match="changing autocommit"):
+        connection.autocommit = False
+    assert stand.kinds == ["open", "statement", "commit"]
+
+
 @pytest.mark.parametrize(
     "settings",
-    [{"isolation_level": "SOMETIMES"}, {"isolation_level": 3}, {"timeout": "5"}, {"cached_statements": "x"}],
+    [
+        {"autocommit": 7},
+        {"autocommit": None},
+        {"autocommmit": True},
+        {"isolation_level": "SOMETIMES"},
+        {"isolation_level": 3},
+        {"timeout": "5"},
+        {"cached_statements": "x"},
+    ],
     ids=repr,
 )
 def test_a_wrong_setting_is_refused_as_by_sqlite3(connect: Connect, stand: Stand, settings: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ written; keys are unique; anchors, aliases and tags are refused.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,11 @@ def load(path: Path) -> Document:
         node = yaml.compose(text, Loader=loader)
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
+        if mark:
+            # libyaml may look far ahead, and newer ones refuse what is nested too deep in words of their own; up to
+            # there the text is read, and the fault told, as everywhere else.
+            with contextlib.suppress(yaml.YAMLError, RecursionError):
+                _refuse_tricks(path, text[: mark.index], loader)
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or "not valid YAML"
         raise CourseFault(f"{path}:{line}: {problem}; check the indentation and quotes there") from None

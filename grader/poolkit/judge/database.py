@@ -196,10 +196,28 @@ class GuardedConnection(sqlite3.Connection):
     Args:
         over: once it is set, every statement fails, one that is running or about to run included.
         meter: what the connection's statements may use up together with others'.
+        autocommit: that of `sqlite3.connect`, which has it from Python 3.12 on; None leaves it as it is.
     """
 
-    def __init__(self, *args: Any, over: threading.Event, meter: Meter, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401  (those of sqlite3)
+        over: threading.Event,
+        meter: Meter,
+        autocommit: bool | None = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(*args, **kwargs)
+        try:
+            self._guard(over, meter)
+            if autocommit is not None:
+                # False begins a transaction at once, and in one nothing can be set any more.
+                self.autocommit = autocommit
+        except BaseException:
+            super().close()
+            raise
+
+    def _guard(self, over: threading.Event, meter: Meter) -> None:
         used = time.thread_time()
 
         def must_stop() -> bool:
@@ -244,11 +262,18 @@ class GuardedConnection(sqlite3.Connection):
             raise sqlite3.OperationalError("interrupted")
 
 
-def guarded(path: str, over: threading.Event, meter: Meter, **settings: Any) -> aiosqlite.Connection:  # noqa: ANN401
+def guarded(
+    path: str,
+    over: threading.Event,
+    meter: Meter,
+    *,
+    autocommit: bool | None = None,
+    **settings: Any,  # noqa: ANN401
+) -> aiosqlite.Connection:
     """Return a guarded connection to await; the settings are those of `sqlite3.connect`."""
     connection = aiosqlite.connect(
         path,
-        factory=partial(GuardedConnection, over=over, meter=meter),
+        factory=partial(GuardedConnection, over=over, meter=meter, autocommit=autocommit),
         cached_statements=0,  # so that each statement's functions are counted
         **settings,
     )

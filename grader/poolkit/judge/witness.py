@@ -170,6 +170,7 @@ class _Session:
         self._writer = writer
         self._number = 0
         self._pooled = False
+        self._commits_itself = False
         self._real: aiosqlite.Connection
         self._opening: asyncio.Future[aiosqlite.Connection] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -213,9 +214,11 @@ class _Session:
         if message.get("op") != "open" or not self._witness.letting_in(message.get("token")):
             raise WireFault("something other than the kit's driver connected to the database")
         level, timeout = message.get("isolation_level"), message.get("timeout")
-        name, pooled = message.get("database"), message.get("pooled")
+        name, pooled, autocommit = message.get("database"), message.get("pooled"), message.get("autocommit")
         if level not in _ISOLATION_LEVELS or not isinstance(timeout, (int, float)) or not isinstance(name, str):
             raise WireFault("the driver's first message is malformed")
+        if not (autocommit is None or (isinstance(autocommit, bool) and hasattr(sqlite3.Connection, "autocommit"))):
+            raise WireFault("the driver asked for an autocommit that sqlite3 does not have")
         faults = self._witness.faults
         refusal = "too many connections" if self._witness.full else faults.next_connect(self._ledger.state.total)
         if refusal is not None:
@@ -227,6 +230,7 @@ class _Session:
             self._over,
             self._witness.files.meter,
             isolation_level=level,
+            autocommit=autocommit,
             timeout=min(60.0, max(0.0, timeout)),  # in this order, so that nan is 0
         )
         self._opening = asyncio.ensure_future(real)
@@ -239,7 +243,8 @@ class _Session:
         self._pooled = pooled is True
         self._number = self._ledger.opened(pooled=self._pooled, database=Path(name).name[:80])
         self._witness.faults.watch(self._number, self._writer.transport.abort)
-        await self._send({"ok": True, "connection": self._number})
+        self._commits_itself = autocommit is True
+        await self._send({"ok": True, "connection": self._number} | self._transaction())
         return True
 
     async def _receive(self) -> Message | None:
@@ -309,8 +314,13 @@ class _Session:
         async with await self._real.executescript(sql) as cursor:
             return await _result(cursor)
 
+    @property
+    def _may_end_transaction(self) -> bool:
+        """Whether sqlite3's own `commit` and `rollback` do anything; what they do not do is no event either."""
+        return self._real.in_transaction and not self._commits_itself
+
     async def _commit(self, _: Message) -> Message:
-        if not self._real.in_transaction:
+        if not self._may_end_transaction:
             return {"ok": True}
         if refusal := await self._admit("commit", "COMMIT", ()):
             return refusal
@@ -318,7 +328,7 @@ class _Session:
         return {"ok": True}
 
     async def _rollback(self, _: Message) -> Message:
-        if not self._real.in_transaction:
+        if not self._may_end_transaction:
             return {"ok": True}
         if refusal := await self._admit("rollback", "ROLLBACK", ()):
             return refusal

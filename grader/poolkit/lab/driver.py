@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,11 @@ _ERRORS: dict[str, type[Exception]] = {
         "NotSupportedError",
     )
 }
+
+_NOTHING = "DROP TABLE IF EXISTS poolkit_nothing"
+"""A statement that does nothing and has no rows. An empty one would do, but from Python 3.12 on sqlite3 takes what
+another cursor's statement left behind (a row that nobody has read yet) for an error of the empty one.
+"""
 
 
 class Link:
@@ -78,14 +84,22 @@ class Connection(sqlite3.Connection):
     pooled = False
 
     def __init__(self, link: Link, opening: Mapping[str, Any], timeout: float, **settings: Any) -> None:  # noqa: ANN401
-        # sqlite3 itself judges the settings. No statement that runs here begins a transaction, at any level.
-        super().__init__(":memory:", timeout, **settings)
+        # sqlite3 itself judges the settings. No statement that runs here begins a transaction, at any level. By name,
+        # because only the database may be given by position from Python 3.15 on.
+        super().__init__(":memory:", timeout=timeout, **settings)
         self._link: Link | None = link
         self._in_transaction = False
         self._changes = 0
         self._replaying = _serve_cells(super().create_function)
         try:
-            self._call({**opening, "timeout": float(timeout), "isolation_level": super().isolation_level})
+            self._call(
+                {
+                    **opening,
+                    "timeout": float(timeout),
+                    "isolation_level": super().isolation_level,
+                    "autocommit": self._autocommit,
+                }
+            )
         except BaseException:
             super().close()
             raise
@@ -114,8 +128,9 @@ class Connection(sqlite3.Connection):
 
     @property
     def in_transaction(self) -> bool:
-        # Nothing is open here; sqlite3's own property is asked because it refuses a closed connection.
-        return super().in_transaction or self._in_transaction
+        # What is here does not count; sqlite3's own property is asked because it refuses a closed connection.
+        _ = super().in_transaction
+        return self._in_transaction
 
     @property
     def total_changes(self) -> int:
@@ -129,6 +144,12 @@ class Connection(sqlite3.Connection):
     def isolation_level(self, value: object) -> None:
         if value != super().isolation_level:
             _unsupported("changing isolation_level; give it to connect()")
+
+    @property
+    def _autocommit(self) -> bool | None:
+        """What sqlite3 has since Python 3.12; None where it is not there, or where `isolation_level` says it all."""
+        found = getattr(super(), "autocommit", None)
+        return found if isinstance(found, bool) else None
 
     def cursor(self, factory: Any = None) -> Any:  # noqa: ANN401  (as in typeshed)
         if factory not in (None, sqlite3.Cursor, Cursor):
@@ -149,12 +170,13 @@ class Connection(sqlite3.Connection):
 
     def commit(self) -> None:
         self._admit()
-        if self._in_transaction:
+        # With autocommit=True it does nothing: whoever wants a transaction writes BEGIN and COMMIT.
+        if self._in_transaction and self._autocommit is not True:
             self._call({"op": "commit"})
 
     def rollback(self) -> None:
         self._admit()
-        if self._in_transaction:
+        if self._in_transaction and self._autocommit is not True:
             self._call({"op": "rollback"})
 
     def interrupt(self) -> None:
@@ -194,7 +216,18 @@ class Connection(sqlite3.Connection):
     backup = blobopen = create_aggregate = create_collation = create_function = _not_supported
     create_window_function = deserialize = enable_load_extension = iterdump = _not_supported
     load_extension = serialize = set_authorizer = set_progress_handler = _not_supported
-    set_trace_callback = setlimit = _not_supported
+    set_trace_callback = setlimit = setconfig = _not_supported
+
+    if sys.version_info >= (3, 12):
+
+        @property
+        def autocommit(self) -> Any:  # noqa: ANN401  (True, False or sqlite3.LEGACY_TRANSACTION_CONTROL)
+            return super().autocommit
+
+        @autocommit.setter
+        def autocommit(self, value: object) -> None:
+            if value is not super().autocommit:
+                _unsupported("changing autocommit; give it to connect()")
 
 
 class PooledConnection(Connection):
@@ -231,7 +264,7 @@ class Cursor(sqlite3.Cursor):
         connection = self.connection
         assert isinstance(connection, Connection)
         # Drops the rows of the statement before; sqlite3 itself refuses a closed cursor and another thread.
-        super().execute("")
+        super().execute(_NOTHING)
         self._rowcount = -1
         self._rows = ()
         answer = connection._call(message)
@@ -306,6 +339,7 @@ class Driver:
         factory: type[sqlite3.Connection] | None = None,
         cached_statements: int = 128,
         uri: bool = False,
+        **autocommit: Any,  # noqa: ANN401  (sqlite3 itself knows whether it has it, and what it takes)
     ) -> Connection:
         """Open a connection; the arguments are those of `sqlite3.connect`.
 
@@ -334,6 +368,7 @@ class Driver:
                 isolation_level=isolation_level,
                 check_same_thread=check_same_thread,
                 cached_statements=cached_statements,
+                **autocommit,
             )
         except BaseException:
             link.close()

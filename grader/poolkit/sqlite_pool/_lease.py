@@ -98,6 +98,9 @@ async def reset(lease: Lease) -> None:
     # Always, not only when a transaction shows: a statement of a cancelled task may still be running in the
     # connection's thread, and the rollback queues behind it.
     await connection.rollback()
+    if connection.in_transaction and getattr(connection._conn, "autocommit", None) is True:
+        # From Python 3.12 on: there rollback() does nothing, and a transaction of the borrower's own BEGIN is open.
+        await connection.execute("ROLLBACK")
     for cursor in list(lease._cursors):
         # Rows that were not read keep the database locked, and no rollback ends that.
         await aiosqlite.Cursor(connection, cursor._cursor).close()
