@@ -11,6 +11,7 @@ import pytest
 from poolkit.course import Course, Exercise, ExerciseFile, Limits
 from poolkit.errors import GraderFault
 from poolkit.judge.host import Host
+from poolkit.judge.printed import LEFT_OUT
 from poolkit.judge.runner import grade
 from poolkit.judge.submission import locate
 from poolkit.report import CheckReport, Report, Status
@@ -177,6 +178,95 @@ def test_only_the_first_of_what_a_learner_prints_is_kept(grading: Grading) -> No
     app = "print('y' * 10_000_000, flush=True)\n" + APP
     check = only(grading("@check('x')\nasync def test_x(lab): expect(False, expected='', happened='')", app))
     assert len(check.output) == 64 << 10
+
+
+PRINTS = """
+import asyncio, sys, time
+from fastapi import FastAPI
+app = FastAPI()
+
+@app.get("/")
+async def read():
+    print("no line end", end="")
+    raise RuntimeError("the last of it")
+
+@app.get("/late")
+async def late():
+    asyncio.get_running_loop().call_soon(print, "after the answer")
+
+@app.get("/blocks")
+async def block():
+    print("before it blocks")
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_what_was_printed_up_to_the_end_of_a_request_is_in_the_report(grading: Grading, attempt: int) -> None:
+    """Though uvicorn logs the exception after the answer is sent, and the judge ends the lab right then."""
+    check = only(
+        grading(
+            """
+            @check("one", points=1)
+            async def test_one(lab):
+                await lab.start()
+                await lab.get("/late")
+                await lab.get("/")
+                expect(False, expected="E.", happened="H.")
+            """,
+            PRINTS,
+            seed=attempt,
+        )
+    )
+    first, *rest = check.output.splitlines()
+    assert first == "after the answer"
+    assert rest[0].startswith("no line end")
+    assert rest[1:3] == ["Traceback (most recent call last):", LEFT_OUT]
+    # What is between them is the learner's line alone, under the name that they know.
+    assert [line.strip() for line in rest[3:]] == [
+        'File "app.py", line 9, in read',
+        'raise RuntimeError("the last of it")',
+        "RuntimeError: the last of it",
+    ]
+
+
+def test_who_blocks_the_event_loop_has_printed_too(grading: Grading) -> None:
+    """There is nobody to ask; what lies in the pipe is taken."""
+    check = only(
+        grading(
+            """
+            @check("one", points=1)
+            async def test_one(lab):
+                await lab.start()
+                lab.send("GET", "/blocks")
+                await lab.until(lambda ledger: ledger.of("request"))
+                while b"before" not in lab.process.output:
+                    await asyncio.sleep(0.001)
+                expect(False, expected="E.", happened="H.")
+            """,
+            PRINTS,
+        )
+    )
+    assert check.output == "before it blocks\n"
+
+
+def test_a_worker_prints_too(grading: Grading) -> None:
+    """What the second process printed last is not lost either."""
+    check = only(
+        grading(
+            """
+            @check("one", points=1)
+            async def test_one(lab):
+                await lab.start()
+                worker = await lab.worker()
+                await worker.start()
+                await worker.get("/late")
+                expect(False, expected="E.", happened="H.")
+            """,
+            PRINTS,
+        )
+    )
+    assert check.output == "after the answer\n"
 
 
 def test_the_clock_of_a_lab_moves_when_told(grading: Grading) -> None:

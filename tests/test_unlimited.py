@@ -12,6 +12,7 @@ from poolkit.events import Event
 from poolkit.judge import unlimited
 from poolkit.judge.feed import SHOWN_A_SECOND, Feed, Happening, Note, Printed, Raised, StillOut
 from poolkit.judge.host import Host
+from poolkit.judge.printed import LEFT_OUT
 from poolkit.judge.process import LabPlan
 from poolkit.judge.unlimited import FIRST_ROWS, KEPT_CLAIMS, KEPT_ROWS, LongLedger, LongProcess, MeterBySecond
 
@@ -144,6 +145,7 @@ ValueError
         "two",
         "x" * (unlimited.MAX_LINE + 1),
         "Traceback (most recent call last):",
+        LEFT_OUT,
         '  File "mine.py", line 3, in shop',
         "    raise ValueError",
         "ValueError",

@@ -20,9 +20,14 @@ def plain(text: str, limit: int = 2_000) -> str:
 
 
 def plain_lines(text: str, limit: int = 20) -> list[str]:
-    """Return the first `limit` lines of a text, each safe to show, and a line for those left out."""
+    """Return at most `limit` lines of a text, each safe to show, and between the first and the last of them, where an
+    exception stands, a line for those left out.
+    """
     lines = [plain(line.expandtabs(4)) for line in text.splitlines()]
-    return lines if len(lines) <= limit else [*lines[:limit], f"… and {len(lines) - limit} more lines"]
+    if len(lines) <= limit:
+        return lines
+    first = limit // 2
+    return [*lines[:first], f"… {len(lines) - limit} more lines", *lines[first - limit :]]
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

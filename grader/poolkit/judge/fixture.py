@@ -176,6 +176,12 @@ class Lab:
                 "The app shuts down when it is asked to.", self._why_no_answer("its shutdown did not finish")
             )
 
+    async def printed(self, within: float) -> str:
+        """Return what the app has printed until now, its workers included; see `LabProcess.printed`."""
+        for each in self._workers:
+            await each.printed(within)
+        return await self.process.printed(within)
+
     async def exits(self, within: float) -> bool:
         """Tell whether the app's process ends by itself within the seconds given."""
         return await self.process.until_ended(within)

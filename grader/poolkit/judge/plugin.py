@@ -32,6 +32,8 @@ from poolkit.report import AppError, Assurance, CheckReport, Status
 
 PATIENCE = 5.0
 """Seconds that a check waits for anything that the app owes it, within the check's own limit."""
+_LAST_WORDS = 1.0
+"""Seconds within which a lab, once its check is decided, says how far its output goes."""
 
 
 @dataclass
@@ -45,6 +47,8 @@ class _Outcome:
     duration: float = 0.0
     events: tuple[Event, ...] = ()
     """The ledger as it was when the check was decided, before the judge ended the lab."""
+    output: str = ""
+    """What the learner's code had printed by then."""
 
 
 _JUDGE = pytest.StashKey["JudgePlugin"]()
@@ -132,11 +136,10 @@ class JudgePlugin:
 
     def output(self) -> str:
         """Return what the learner's code printed in the first lab."""
-        first = next((o.process for o in self._outcomes.values() if o.process), None)
-        return first.output.decode(errors="replace") if first else ""
+        return next((o.output for o in self._outcomes.values() if o.process), "")
 
     def _report(self, outcome: _Outcome) -> CheckReport:
-        info, failure, process = outcome.info, outcome.failure, outcome.process
+        info, failure = outcome.info, outcome.failure
         passed = outcome.status is Status.PASS
         events = outcome.events
         deciding = (failure.at or (events[-1] if events else None)) if failure else None
@@ -155,7 +158,7 @@ class JudgePlugin:
             deciding=deciding.seq if deciding else None,
             borrowed_at=_still_out(events[: deciding.seq]) if deciding else (),
             error=failure.error if failure else None,
-            output=process.output.decode(errors="replace") if process and not passed else "",
+            output="" if passed else outcome.output,
             needs=info.needs,
             lesson=info.lesson,
             quiz=info.quiz,
@@ -209,7 +212,10 @@ class JudgePlugin:
         finally:
             outcome.duration = time.monotonic() - begin
             outcome.events = process.ledger.events
-            supply.retire(lab.close())
+            try:
+                outcome.output = await lab.printed(_LAST_WORDS)
+            finally:
+                supply.retire(lab.close())
         if isinstance(error, NeverRan) and not (process.tampering or process.witness.tampering):
             self._never_ran(outcome, error)
         else:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
+import contextlib
+import fcntl
 import os
 import secrets
 import shutil
 import socket
+import termios
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +22,7 @@ from poolkit.judge.controls import Faults
 from poolkit.judge.database import DatabaseFiles
 from poolkit.judge.host import Host
 from poolkit.judge.ledger import Ledger, LedgerFull
+from poolkit.judge.printed import folded
 from poolkit.judge.witness import Witness, location
 from poolkit.report import AppError
 from poolkit.wire import Message
@@ -98,6 +103,10 @@ class LabProcess:
         self._serves = False
         self._writer: asyncio.StreamWriter | None = None
         self._transport: asyncio.ReadTransport | None = None
+        self._printing: Output | None = None
+        self._pipe = -1
+        # How often the lab was asked for a mark in its output, and which answer is the last.
+        self._marks = self._marked = 0
 
     @property
     def http_path(self) -> Path:
@@ -126,10 +135,11 @@ class LabProcess:
         reader, self._writer = await asyncio.open_connection(sock=ends.control, limit=wire.MAX_MESSAGE)
         self._follower = asyncio.create_task(self._follow(reader))
         loop = asyncio.get_running_loop()
-        pipe = os.fdopen(ends.output, "rb", buffering=0)
+        self._pipe = ends.output
+        pipe = os.fdopen(self._pipe, "rb", buffering=0)
         self._output_end = loop.create_future()
         end = self._output_end
-        self._transport, _ = await loop.connect_read_pipe(lambda: self._output_to(end), pipe)
+        self._transport, self._printing = await loop.connect_read_pipe(lambda: self._output_to(end), pipe)
 
     def command(self, command: str, **arguments: object) -> None:
         """Tell the lab to do something; nothing happens when it has ended."""
@@ -174,6 +184,30 @@ class LabProcess:
     async def until_ended(self, within: float) -> bool:
         """Wait until the lab's process has ended; False when the time is up."""
         return await self.until(within=within)
+
+    async def printed(self, within: float) -> str:
+        """Return what the lab has printed until now, up to `MAX_OUTPUT` bytes, its tracebacks as in `Fold`.
+
+        A request's end is claimed before uvicorn logs the exception that it ended with, and a pipe is read when the
+        event loop comes to it. So the lab is asked for a mark, and what lies in the pipe then is taken in.
+
+        Args:
+            within: seconds that it may take; a lab that blocks its event loop, or that has ended, gives no mark.
+        """
+        if self._writer is not None and not self.ended and self.claimed("imported") and not self.claimed("stopped"):
+            self._marks += 1
+            self.command("printed", number=self._marks)
+            await self._until(lambda: self._marked == self._marks or self.claimed("stopped") is not None, within)
+        self._drain()
+        return folded(self.output.decode(errors="replace"), str(self._plan.code), self._plan.names)
+
+    def _drain(self) -> None:
+        """Take in what lies in the pipe of the lab's output now."""
+        if self._printing is not None and self._transport is not None and not self._transport.is_closing():
+            waiting = array.array("i", [0])
+            fcntl.ioctl(self._pipe, termios.FIONREAD, waiting)
+            with contextlib.suppress(BlockingIOError):
+                self._printing.data_received(os.read(self._pipe, waiting[0]))
 
     async def dispose(self) -> None:
         """Kill the lab if it still runs, and give back everything that it used."""
@@ -232,6 +266,8 @@ class LabProcess:
                 self.ledger.waits(max(0, min(tasks, 1_000_000)), self)
             case "done" if isinstance(request := message.get("request"), int):
                 self.ledger.record("done", request=request)
+            case "printed" if isinstance(number := message.get("number"), int):
+                self._marked = number
             case "stopped":
                 self.ledger.record("stopped")
         self._wake()

@@ -7,7 +7,6 @@ bounds on what is kept instead: old rows and claims go, and a database's work is
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from poolkit.judge.database import Meter
 from poolkit.judge.feed import Printed, Raised, StillOut, Tell
 from poolkit.judge.host import Host
 from poolkit.judge.ledger import Ledger
+from poolkit.judge.printed import Fold
 from poolkit.judge.process import LabPlan, LabProcess, Output, app_error
 from poolkit.wire import Message
 
@@ -29,7 +29,6 @@ MAX_LINE = 2_000
 """How many bytes of a line without an end are waited for, of what the app prints."""
 _WORK_A_SECOND = 0.5
 """Seconds of CPU that statements may use in each second."""
-_FRAME = re.compile(r' +File "(.+)", line [0-9]+')
 
 
 class LongLedger(Ledger):
@@ -94,7 +93,7 @@ class LongProcess(LabProcess):
     def __init__(self, host: Host, plan: LabPlan, ledger: Ledger, tell: Tell) -> None:
         super().__init__(host, plan, ledger=ledger)
         self._tell = tell
-        self._code = f"{plan.code}/"
+        self._code = str(plan.code)
         self._names = plan.names
 
     def _bound_claims(self) -> None:
@@ -115,7 +114,7 @@ class _Lines(Output):
     """Tells each line that the app prints, as it comes; of a traceback, what is about the learner's own files.
 
     Args:
-        code: how the names of these begin.
+        code: their folder.
         names: what the learner calls those that have another name there.
     """
 
@@ -124,10 +123,8 @@ class _Lines(Output):
     ) -> None:
         super().__init__(kept, end)
         self._tell = tell
-        self._code = code
-        self._names = names
+        self._fold = Fold(code, names)
         self._line = b""
-        self._in_library = False
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -143,15 +140,8 @@ class _Lines(Output):
         super().connection_lost(exc)
 
     def _say(self, line: str) -> None:
-        if frame := _FRAME.match(line):
-            file = frame.group(1)
-            name = file.removeprefix(self._code)
-            self._in_library = name == file
-            line = line.replace(file, self._names.get(name, name))
-        elif not line.startswith("    "):
-            self._in_library = False
-        if line and not self._in_library:
-            self._tell(Printed(line))
+        if shown := self._fold.line(line):
+            self._tell(Printed(shown))
 
 
 class MeterBySecond(Meter):

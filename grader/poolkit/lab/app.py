@@ -131,6 +131,9 @@ class Lab:
                     self._clock.advance(seconds)
                 case {"command": "interrupt"}:
                     _cancel_lifespan()
+                case {"command": "printed", "number": number}:
+                    # In a turn of its own: what a request's end makes uvicorn log has been written by now.
+                    self._control.say("printed", number=number)
                 case _:
                     if not started.done():
                         started.set_result(False)

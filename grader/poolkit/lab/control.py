@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,9 @@ class Control:
         self._lock = threading.Lock()
 
     def say(self, event: str, **claims: Any) -> None:  # noqa: ANN401  (any JSON)
-        """Send one claim. Does nothing once the judge has hung up."""
+        """Send one claim, after all that was printed until now. Does nothing once the judge has hung up."""
+        with contextlib.suppress(Exception):  # a learner may have put anything in the place of stdout
+            sys.stdout.flush()
         # An error says that the judge is done with this lab, and will end it.
         with self._lock, contextlib.suppress(OSError):
             self._socket.sendall(wire.encode({"event": event, **claims}))
