@@ -47,6 +47,14 @@ def warm_up() -> None:
     assert code == 0, f"pytest ended with {code}"
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run a learner's tests on asyncio alone: anyio by itself takes trio too, where that is installed or, before 4.12,
+    anyway. A fixture of theirs with this name comes before this one.
+    """
+    return "asyncio"
+
+
 class _Results:
     """A pytest plugin that counts what passed, and keeps a line of each test that did not, and of each warning."""
 
@@ -106,7 +114,7 @@ def _run(tests: str, name: str, source: str) -> dict[str, Any]:
         exec(compile(source, f"<{name}>", "exec"), vars(module))  # the judge's own text, not the learner's
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # what else is installed on this machine is not asked
     results = _Results()
-    code = pytest.main([*_ARGUMENTS, tests], plugins=[anyio.pytest_plugin, results])
+    code = pytest.main([*_ARGUMENTS, tests], plugins=[anyio.pytest_plugin, sys.modules[__name__], results])
     return {
         "code": int(code),
         "passed": results.passed,
