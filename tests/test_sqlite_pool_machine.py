@@ -38,6 +38,7 @@ class Connection:
         self.broken = False
         self.row_factory: object = None
         self.text_factory: object = str
+        self.in_transaction = False
 
     async def rollback(self) -> None:
         await turns(1)

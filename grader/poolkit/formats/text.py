@@ -12,6 +12,8 @@ from poolkit.report import CheckReport, Report, Status
 from poolkit.text import count, plain, plain_lines
 
 WIDTH = 78
+_PRINTED_LINES = 8
+"""How many lines are shown of what the learner's code printed."""
 
 _SIGNS = {
     Status.PASS: ("✓", "green"),
@@ -84,7 +86,7 @@ def _explanation(report: Report, check: CheckReport) -> Iterator[str]:
     if check.output.strip():
         yield ""
         yield "  Your code printed"
-        yield from (click.style(f"    {line}", fg="bright_black") for line in plain_lines(check.output, 8))
+        yield from _printed(check.output)
     yield ""
     if check.lesson:
         yield from _field("Read", f"lesson.md#{check.lesson}")
@@ -134,6 +136,18 @@ def _field(name: str, text: str) -> Iterator[str]:
         yield f"  {'':13}{line}"
 
 
+def _printed(output: str) -> Iterator[str]:
+    import textwrap
+
+    for line in plain_lines(output, _PRINTED_LINES):
+        text = line.lstrip()
+        indent = " " * (4 + min(len(line) - len(text), 20))
+        parts = textwrap.wrap(
+            text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
+        )
+        yield from (click.style(part, fg="bright_black") for part in parts or [""])
+
+
 def _wrapped(text: str, width: int) -> list[str]:
     import textwrap
 
@@ -151,7 +165,7 @@ def _never_ran(report: Report) -> Iterator[str]:
         yield f"    {report.error.where.line:>5} | {plain(report.error.where.text)}"
     if report.output.strip():
         yield "  It printed"
-        yield from (click.style(f"    {line}", fg="bright_black") for line in plain_lines(report.output, 8))
+        yield from _printed(report.output)
 
 
 def _fault(fault: str) -> Iterator[str]:
