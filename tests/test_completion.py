@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tools import missing
 
 from poolkit.cli import COMMANDS
 
@@ -27,7 +28,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def shell(name: str, script: str, environment: dict[str, str]) -> list[str]:
     """Return what a script in a shell prints."""
     if shutil.which(name) is None:
-        pytest.skip(f"{name} is not installed")
+        missing(name, f"`apt-get install {name}` brings it")
     ran = subprocess.run([name, "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert ran.stderr == ""
     return ran.stdout.split("\n")[:-1]

@@ -576,40 +576,36 @@ def test_closing_rolls_back(connect: Connect) -> None:
     assert connect("shop.db").execute("SELECT * FROM items").fetchall() == []
 
 
-WITHOUT_AUTOCOMMIT = pytest.mark.skipif(sys.version_info < (3, 12), reason="sqlite3 has autocommit from 3.12 on")
+if sys.version_info >= (3, 12):  # from where on sqlite3 has autocommit
 
+    @pytest.mark.parametrize("autocommit", [True, False, -1])  # the last is LEGACY_TRANSACTION_CONTROL
+    @pytest.mark.parametrize("script", SCRIPTS)
+    def test_autocommit_is_sqlite3_s_own(shared: Stand, script: str, autocommit: bool) -> None:
+        """All that a program can see is the same: True never begins a transaction, with False there always is one."""
+        with (
+            contextlib.closing(sqlite3.connect(":memory:", autocommit=autocommit)) as real,
+            contextlib.closing(shared.driver.connect(":memory:", autocommit=autocommit)) as ours,
+        ):
+            assert ours.autocommit == real.autocommit
+            assert ours.in_transaction == real.in_transaction
+            for each in (real, ours):
+                each.executescript(SCHEMA)
+            assert observed(ours, SCRIPTS[script]) == observed(real, SCRIPTS[script])
 
-@WITHOUT_AUTOCOMMIT
-@pytest.mark.parametrize("autocommit", [True, False, -1])
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_autocommit_is_sqlite3_s_own(shared: Stand, script: str, autocommit: bool | int) -> None:
-    """All that a program can see is the same: True never begins a transaction, with False there always is one."""
-    with (
-        contextlib.closing(sqlite3.connect(":memory:", autocommit=autocommit)) as real,
-        contextlib.closing(shared.driver.connect(":memory:", autocommit=autocommit)) as ours,
-    ):
-        assert ours.autocommit == real.autocommit
-        assert ours.in_transaction == real.in_transaction
-        for each in (real, ours):
-            each.executescript(SCHEMA)
-        assert observed(ours, SCRIPTS[script]) == observed(real, SCRIPTS[script])
-
-
-@WITHOUT_AUTOCOMMIT
-def test_what_autocommit_does_not_do_is_no_event(connect: Connect, stand: Stand) -> None:
-    """A commit() that sqlite3 takes for nothing is not in the ledger, whoever sends it; a COMMIT is."""
-    connection = connect("shop.db", autocommit=True)
-    connection.execute("BEGIN")
-    connection.commit()
-    connection.rollback()
-    assert isinstance(connection, Connection)
-    connection._call({"op": "commit"})  # as a driver that a learner has changed may do
-    assert connection.in_transaction
-    connection.execute("COMMIT")
-    connection.autocommit = True  # what it is already
-    with pytest.raises(sqlite3.NotSupportedError, match="changing autocommit"):
-        connection.autocommit = False
-    assert stand.kinds == ["open", "statement", "commit"]
+    def test_what_autocommit_does_not_do_is_no_event(connect: Connect, stand: Stand) -> None:
+        """A commit() that sqlite3 takes for nothing is not in the ledger, whoever sends it; a COMMIT is."""
+        connection = connect("shop.db", autocommit=True)
+        connection.execute("BEGIN")
+        connection.commit()
+        connection.rollback()
+        assert isinstance(connection, Connection)
+        connection._call({"op": "commit"})  # as a driver that a learner has changed may do
+        assert connection.in_transaction
+        connection.execute("COMMIT")
+        connection.autocommit = True  # what it is already
+        with pytest.raises(sqlite3.NotSupportedError, match="changing autocommit"):
+            connection.autocommit = False
+        assert stand.kinds == ["open", "statement", "commit"]
 
 
 @pytest.mark.parametrize(

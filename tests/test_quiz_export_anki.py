@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pytest
 from quiz_exporting import NAMES, nasty, own
+from tools import missing
 
 from poolkit.quiz.export import _parts, anki
 from poolkit.quiz.model import AnyQuestion, Quiz
@@ -46,7 +46,7 @@ collection.close()
 def imported(tmp_path: Path, *packages: bytes) -> dict[str, Any]:
     """Return what a collection holds after it has imported packages; skip the test when Anki is not here."""
     if find_spec("anki") is None:
-        pytest.skip("the package anki is not installed; it is among the dev dependencies")
+        missing("anki", "it is among the dev dependencies")
     paths = []
     for index, content in enumerate(packages):
         paths.append(tmp_path / f"{index}.apkg")

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from quiz_exporting import NAMES, back, compared, made, nasty, own
+from tools import missing
 
 from poolkit.errors import QuizFault
 from poolkit.quiz import export, load, problems, rules
@@ -28,17 +29,17 @@ process.stdout.write(JSON.stringify(parse(require("fs").readFileSync(0, "utf8"))
 
 
 @cache
-def _missing() -> str:
-    if shutil.which("node") is None:
-        return "node is not installed"
-    ran = subprocess.run(["node", "-e", 'require("gift-pegjs")'], capture_output=True, check=False, timeout=60)
-    return "" if ran.returncode == 0 else "gift-pegjs is not installed; npm install it, and set NODE_PATH to its folder"
+def _has_gift_pegjs() -> bool:
+    command = ["node", "-e", 'require("gift-pegjs")']
+    return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
 
 
 def parsed(text: str) -> list[dict[str, Any]]:
     """Return what gift-pegjs reads, without the category; skip the test when it is not here."""
-    if _missing():
-        pytest.skip(_missing())
+    if shutil.which("node") is None:
+        missing("node", "Debian's package nodejs brings it")
+    if not _has_gift_pegjs():
+        missing("gift-pegjs", "npm install it, and set NODE_PATH to its folder")
     ran = subprocess.run(
         ["node", "-e", _PARSE], input=text, capture_output=True, check=False, text=True, timeout=60, env=os.environ
     )

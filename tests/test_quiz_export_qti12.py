@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from lxml import etree
 from quiz_exporting import NAMES, every, files, made, nasty
+from tools import missing
 
 from poolkit.quiz.export import _parts, qti12
 from poolkit.quiz.model import AnyQuestion, Numeric, Order, Quiz
@@ -121,7 +122,7 @@ def _shape(element: etree._Element, names: dict[str, str]) -> Any:  # noqa: ANN4
 def test_an_assessment_has_the_shape_of_text2qti_s() -> None:
     """Element for element: the same questions, written by both."""
     if find_spec("text2qti") is None:
-        pytest.skip("the package text2qti is not installed; it is among the dev dependencies")
+        missing("text2qti", "it is among the dev dependencies")
     command = [sys.executable, "-W", "ignore", "-c", _TWIN_RUN]
     ran = subprocess.run(command, input=_TWIN.encode(), capture_output=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr.decode()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import Poolkit
 from test_view import nasty
+from tools import missing
 from tracing import leaking, sound
 
 from poolkit import view
@@ -18,17 +20,13 @@ from poolkit.timeline import Picture, alone, beside
 if TYPE_CHECKING:
     from playwright import sync_api
 
-pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
 ROOT = Path(__file__).resolve().parents[1]
 LEAK = ROOT / "solutions" / "exercise-3" / "wrong" / "never_returns.py"
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _ARGUMENTS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium; `apt-get install chromium` brings it")
 
 
 class Page:
@@ -62,9 +60,13 @@ class Page:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sync_api.BrowserContext]:
     """A browser with a profile of its own."""
+    if find_spec("playwright") is None:
+        missing("playwright", "it is among the dev dependencies")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
+        if CHROMIUM is None and not Path(playwright.chromium.executable_path).exists():
+            missing("chromium", "`apt-get install chromium` or `playwright install chromium` brings it")
         context = playwright.chromium.launch_persistent_context(
             tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, headless=True, args=list(_ARGUMENTS)
         )

@@ -98,11 +98,17 @@ async def reset(lease: Lease) -> None:
     # Always, not only when a transaction shows: a statement of a cancelled task may still be running in the
     # connection's thread, and the rollback queues behind it.
     await connection.rollback()
-    if connection.in_transaction and getattr(connection._conn, "autocommit", None) is True:
-        # From Python 3.12 on: there rollback() does nothing, and a transaction of the borrower's own BEGIN is open.
+    if connection.in_transaction and await _commits_itself(connection):
+        # There rollback() does nothing, and a transaction of the borrower's own BEGIN is open still.
         await connection.execute("ROLLBACK")
     for cursor in list(lease._cursors):
         # Rows that were not read keep the database locked, and no rollback ends that.
         await aiosqlite.Cursor(connection, cursor._cursor).close()
     connection.row_factory = None
     connection.text_factory = str
+
+
+async def _commits_itself(connection: aiosqlite.Connection) -> bool:
+    """Tell whether a connection was opened with `autocommit=True`, which sqlite3 has from Python 3.12 on."""
+    # In the connection's own thread, as sqlite3 wants it; aiosqlite has nothing public for that.
+    return await connection._execute(getattr, connection._conn, "autocommit", None) is True
