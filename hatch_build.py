@@ -10,6 +10,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 COURSE = ("exercises", "solutions", "quizzes", "grader/suites")
+VERSIONS = "constraints.txt"
+"""What `poolkit doctor` compares the installed versions with."""
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
@@ -19,3 +21,4 @@ class CustomBuildHook(BuildHookInterface[Any]):
         """Add the course's folders to a wheel that is not an editable one."""
         if version == "standard":
             build_data["force_include"].update({name: f"poolkit/_course/{name}" for name in COURSE})
+            build_data["force_include"][VERSIONS] = f"poolkit/{VERSIONS}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,16 @@ from poolkit.judge.host import Host
 from poolkit.judge.runner import start_host
 
 Poolkit = Callable[..., subprocess.CompletedProcess[str]]
+
+_GRADER = Path(__file__).resolve().parents[1] / "grader"
+_MODULES = (
+    ".".join(path.relative_to(_GRADER).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted(_GRADER.glob("poolkit/**/*.py"))
+)
+OWN_DEPRECATIONS = tuple(f"-Werror::DeprecationWarning:{name}" for name in _MODULES)
+"""What pytest's filters do in this process, for those that it starts: a deprecation in the kit's own modules, and in no
+library's, is an error.
+"""
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +49,14 @@ def course() -> Course:
 
 
 @pytest.fixture(scope="session")
-def host(course: Course) -> Iterator[Host]:
-    """A warm process that labs are forked from."""
-    host = start_host(course)
+def host(course: Course, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A warm process that labs are forked from; the kit's own deprecations are errors in it."""
+    python = tmp_path_factory.mktemp("python") / "python"
+    python.write_text("\n".join(["#!/bin/sh", shlex.join(["exec", sys.executable, *OWN_DEPRECATIONS]) + ' "$@"\n']))
+    python.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(python))
+        host = start_host(course)
     yield host
     host.close()
 
@@ -53,7 +69,7 @@ def poolkit(tmp_path: Path) -> Poolkit:
         unwanted = [name for name in os.environ if name.startswith("PYTEST") or name == "PYTHONDONTWRITEBYTECODE"]
         environment = {name: value for name, value in os.environ.items() if name not in unwanted}
         return subprocess.run(
-            [sys.executable, "-m", "poolkit", *arguments],
+            [sys.executable, *OWN_DEPRECATIONS, "-m", "poolkit", *arguments],
             cwd=cwd,
             env=environment | {"COLUMNS": "100", "NO_COLOR": "1", "XDG_DATA_HOME": str(tmp_path / ".data")},
             capture_output=True,

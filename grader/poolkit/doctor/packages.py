@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -17,10 +18,13 @@ from poolkit.doctor.finding import Finding, Level, fine
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
+_PACKAGE = Path(__file__).resolve().parents[1]
 OLDEST = (3, 11)
 _AGAIN = "make a new environment and install poolkit in it: python3 -m venv .venv && .venv/bin/pip install -e ."
 _LIST = 4
 """How many of many to name."""
+_CONSTRAINTS = tuple(folder / "constraints.txt" for folder in (_PACKAGE, _PACKAGE.parents[1]))
+"""In a wheel it is in the package, in a checkout at the top."""
 
 # The modules that a learner's app and the judge import by these names.
 _MODULES = (
@@ -42,19 +46,42 @@ _SLOW = {
 }
 
 
-def python() -> Iterator[Finding]:
-    """Which Python this is, and where."""
+def python(tried: Sequence[str] | None = None) -> Iterator[Finding]:
+    """Which Python this is, and where.
+
+    Args:
+        tried: the versions that the kit was tried with, the oldest first; what its metadata say if not given.
+    """
     version = platform.python_version()
-    found = f"{platform.python_implementation()} {version}, {sys.executable}"
+    tried = tried_pythons() if tried is None else tried
+    span = f"; tried with {tried[0]} to {tried[-1]}" if tried else ""
+    found = f"{platform.python_implementation()} {version}{span}, {sys.executable}"
     if sys.version_info < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         yield Finding("Python", Level.PROBLEM, found, f"install Python {oldest} or newer, and poolkit in it")
     elif sys.implementation.name != "cpython":
         yield Finding("Python", Level.WARNING, found, "the kit is tested with CPython; use that one")
+    elif tried and sys.version_info[:2] > _numbers(tried[-1]):
+        remedy = f"it is newer than those that were tried; if a check surprises you, use Python {tried[-1]}"
+        yield Finding("Python", Level.WARNING, found, remedy)
     else:
         yield fine("Python", found)
     if sys.platform not in ("linux", "darwin"):
         yield Finding("System", Level.PROBLEM, sys.platform, "use Linux or macOS; on Windows work in WSL")
+
+
+def tried_pythons(distribution: str = "poolkit") -> list[str]:
+    """Return the versions of Python that a distribution's classifiers name, such as 3.11, the oldest first."""
+    try:
+        classifiers = importlib.metadata.metadata(distribution).get_all("Classifier") or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    named = (re.fullmatch(r"Programming Language :: Python :: (3\.[0-9]+)", str(each)) for each in classifiers)
+    return sorted((match[1] for match in named if match), key=_numbers)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def libraries(distribution: str = "poolkit") -> Iterator[Finding]:
@@ -75,18 +102,76 @@ def libraries(distribution: str = "poolkit") -> Iterator[Finding]:
         yield fine("Libraries", f"{number} of them, in versions that fit")
 
 
+def versions(constraints: Path | None = None, distribution: str = "poolkit") -> Iterator[Finding]:
+    """Whether the libraries are those that the kit was tried with; others that fit may work as well.
+
+    Args:
+        constraints: the file that names them; the kit's own if not given.
+    """
+    file = constraints or next((each for each in _CONSTRAINTS if each.is_file()), None)
+    try:
+        pinned = _pinned(file) if file else {}
+        needed = _needed(distribution)
+    except (OSError, UnicodeDecodeError, ValueError, importlib.metadata.PackageNotFoundError, ImportError):
+        return  # what is missing is told by `libraries`; without the file there is nothing to compare with
+    others = []
+    for name in sorted(needed & pinned.keys()):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            if (version := importlib.metadata.version(name)) != pinned[name]:
+                others.append(f"{name} {version} (tried: {pinned[name]})")
+    if others:
+        shown = "; ".join(others[:_LIST]) + (f"; and {len(others) - _LIST} more" if len(others) > _LIST else "")
+        remedy = "if a check surprises you: python -m pip install -c constraints.txt -e . in the kit's folder"
+        yield Finding("Versions", Level.WARNING, shown, remedy)
+    elif pinned:
+        yield fine("Versions", "those that the kit was tried with")
+
+
+def _pinned(file: Path) -> dict[str, str]:
+    """Return the versions that a constraints file names for this Python and system.
+
+    Raises:
+        ValueError: a line is no requirement.
+    """
+    from packaging.requirements import Requirement
+
+    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    needs = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {
+        _normal(need.name): next(iter(need.specifier)).version
+        for need in needs
+        if len(need.specifier) == 1 and (need.marker is None or need.marker.evaluate())
+    }
+
+
+def _needed(distribution: str) -> set[str]:
+    """Return the names of all that a distribution needs, and of what these need.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: the distribution itself is not installed.
+    """
+    importlib.metadata.distribution(distribution)
+    return {_normal(need.name) for need, _ in _needs(distribution)}
+
+
 def _unmet(distribution: str) -> tuple[list[str], int]:
     """Return what is missing or of a wrong version, of all that a distribution needs, and how many it needs.
 
     Raises:
         importlib.metadata.PackageNotFoundError: the distribution itself is not installed.
     """
+    importlib.metadata.distribution(distribution)
+    needs = list(_needs(distribution))
+    wrong = [problem for need, by in needs if (problem := _problem(need, by))]
+    return wrong, len({_normal(need.name) for need, _ in needs})
+
+
+def _needs(distribution: str) -> Iterator[tuple[Requirement, str]]:
+    """Go through what a distribution needs, and what these need; yield each need and whose it is."""
     from packaging.requirements import Requirement
 
-    wrong: list[str] = []
     seen: set[tuple[str, str]] = set()
     ahead = [(distribution, "")]
-    importlib.metadata.distribution(distribution)
     while ahead:
         name, extra = ahead.pop()
         try:
@@ -97,13 +182,16 @@ def _unmet(distribution: str) -> tuple[list[str], int]:
             need = Requirement(line)
             if need.marker is not None and not need.marker.evaluate({"extra": extra}):
                 continue
-            if problem := _problem(need, name):
-                wrong.append(problem)
+            yield need, name
             for each in ((need.name, more) for more in ("", *need.extras)):
                 if each not in seen:
                     seen.add(each)
                     ahead.append(each)
-    return wrong, len({re.sub(r"[-_.]+", "-", name).lower() for name, _ in seen})
+
+
+def _normal(name: str) -> str:
+    """Return a distribution's name as PyPA's specification of names writes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _problem(need: Requirement, by: str) -> str:

@@ -15,6 +15,7 @@ def visit(course: Course) -> Iterator[Finding]:
     looks: tuple[Look, ...] = (
         packages.python,
         packages.libraries,
+        packages.versions,
         packages.sqlite,
         packages.imports,
         packages.variables,

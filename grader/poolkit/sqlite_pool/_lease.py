@@ -111,4 +111,5 @@ async def reset(lease: Lease) -> None:
 async def _commits_itself(connection: aiosqlite.Connection) -> bool:
     """Tell whether a connection was opened with `autocommit=True`, which sqlite3 has from Python 3.12 on."""
     # In the connection's own thread, as sqlite3 wants it; aiosqlite has nothing public for that.
-    return await connection._execute(getattr, connection._conn, "autocommit", None) is True
+    found = await connection._execute(getattr, connection._conn, "autocommit", None)  # type: ignore[no-untyped-call]
+    return found is True
