@@ -98,6 +98,51 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Installed:
     return pretend
 
 
+def test_a_newer_python_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not refused: what was tried is told, and what to do."""
+    assert packages.tried_pythons()[0] == "3.11"
+    assert only(packages.python()).level is Level.OK
+    monkeypatch.setattr(sys, "version_info", (3, 99, 0, "final", 0))
+    found = only(packages.python(["3.11", "3.12", "3.100"]))
+    assert found.level is Level.OK
+    found = only(packages.python(["3.9", "3.12"]))
+    assert found.level is Level.WARNING
+    assert "tried with 3.9 to 3.12" in found.found
+    assert "use Python 3.12" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("a==1.0\nB.c==2.0  # why", None),
+        ("# a comment\n\na==1.1\nunknown==3", "a 1.0 (tried: 1.1)"),
+        ("a==1.1\nb-c==2.1", "a 1.0 (tried: 1.1); b-c 2.0 (tried: 2.1)"),
+        ("a==1.1; sys_platform == 'none'", None),
+    ],
+)
+def test_versions_that_were_not_tried_are_a_warning(
+    installed: Installed, tmp_path: Path, lines: str, told: str | None
+) -> None:
+    """They may work as well; the file's markers count, and what the kit does not need does not."""
+    installed({"kit": ["a", "b_c"]}, {"kit": "1", "a": "1.0", "b_c": "2.0", "b-c": "2.0"})
+    (tmp_path / "constraints.txt").write_text(lines)
+    found = list(packages.versions(tmp_path / "constraints.txt", "kit"))
+    assert [each.found for each in found if each.level is Level.WARNING] == ([told] if told else [])
+    assert all("pip install -c constraints.txt" in each.remedy for each in found if each.level is Level.WARNING)
+
+
+@pytest.mark.parametrize("content", [b"a==\xff", b"no requirement at all", None])
+def test_a_list_of_versions_that_cannot_be_read_is_no_finding(
+    installed: Installed, tmp_path: Path, content: bytes | None
+) -> None:
+    """There is nothing to compare with, and nothing that a learner could do."""
+    installed({"kit": ["a"]}, {"kit": "1", "a": "1.0"})
+    path = tmp_path / "constraints.txt"
+    if content is not None:
+        path.write_bytes(content)
+    assert list(packages.versions(path, "kit")) == []
+
+
 @pytest.mark.parametrize(
     ("needs", "versions", "told"),
     [
