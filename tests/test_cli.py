@@ -97,6 +97,27 @@ def test_a_check_finds_the_exercise_by_each_of_its_names(practice: Path, poolkit
     assert "practice/exercises/exercise-3/app.py" in ran.stdout
 
 
+@pytest.mark.parametrize("folder", ["a path with spaces", "it's 100% {odd} $HOME \u2603"])
+def test_a_course_may_lie_anywhere(tmp_path: Path, poolkit: Poolkit, folder: str) -> None:
+    """Whatever the folders' names hold: its suites find what they share, and labs the learner's file."""
+    shutil.copytree(ROOT / "tests" / "courses" / "limiter", tmp_path / folder / "course")
+    place = tmp_path / folder
+    ran = poolkit("check", "--course", str(place / "course"), "--all", "--solution", cwd=place)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert poolkit("init", "--course", str(place / "course"), "practice", cwd=place).returncode == 0
+    ran = poolkit("check", "--course", str(place / "course"), "--all", cwd=place / "practice")
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+
+
+def test_a_path_that_pytest_cannot_take_is_one_clear_line(tmp_path: Path, poolkit: Poolkit) -> None:
+    """It would take what is in brackets for a test's parameter."""
+    shutil.copytree(ROOT / "tests" / "courses" / "limiter", tmp_path / "a [copy]")
+    ran = poolkit("check", "--course", str(tmp_path / "a [copy]"), "--all", "--solution")
+    assert ran.returncode == 3
+    assert "rename the folder" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
 def test_a_leak_is_explained(practice: Path, poolkit: Poolkit) -> None:
     """The report names the leak, the line of the borrow and the number of connections left; then the next step."""
     put(practice, LEAK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -94,6 +95,8 @@ def grade(
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     if not exercise.suite.exists():
         raise CourseFault(f"{exercise.suite}: no such file; every exercise needs a suite")
+    if "[" in str(exercise.suite) or "::" in str(exercise.suite):
+        raise CourseFault(f"{exercise.suite}: pytest takes no path with [ or :: in it; rename the folder")
     bench = bench or Bench(host, exercise, Path(submission.shown).name)
     refused = bench.lay(submission)
     if refused is None:
@@ -130,12 +133,11 @@ def _run_pytest(suite: Path, plugin: JudgePlugin) -> None:
     arguments = [
         str(suite),
         f"-c{_CONFIG}",
-        f"--rootdir={suite.parent}",
         "--noconftest",
         "--import-mode=importlib",
         "--assert=plain",
         "--capture=no",
-        f"-opythonpath={suite.parent}",
+        f"-opythonpath={shlex.quote(str(suite.parent))}",  # pytest takes it apart as a shell does
         *(f"-pno:{name}" for name in _UNUSED_PLUGINS),
     ]
     with _quiet_environment(), _forgetting(suite.parent):
