@@ -107,7 +107,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def benchmark(session: nox.Session) -> None:
-    """How quick it is; see benchmarks/run.py."""
+    """How quick it is; see benchmarks/run.py, and benchmarks/pythons.py for Pythons side by side."""
     install(session, "-c", CONSTRAINTS)
     session.run("python", "benchmarks/run.py", *session.posargs)
 

@@ -20,16 +20,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 EXERCISE = "exercise-3"
-BARE = [
-    *(sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "-p", "anyio", "-p", "no:cacheprovider"),
-    *("--rootdir", tempfile.gettempdir(), str(ROOT / "benchmarks" / "bare")),
-]
-"""As lean as pytest gets: no configuration, no plugin but the one that the file needs."""
 
 
-def poolkit(*arguments: str) -> list[str]:
-    """Return the command line of `poolkit` with these arguments."""
-    return [str(Path(sys.executable).with_name("poolkit")), *arguments]
+def bare(python: str = sys.executable) -> list[str]:
+    """Return the command line of pytest, as lean as it gets: no configuration, no plugin but what the file needs."""
+    return [
+        *(python, "-m", "pytest", "-q", "-c", os.devnull, "-p", "anyio", "-p", "no:cacheprovider"),
+        *("--rootdir", tempfile.gettempdir(), str(ROOT / "benchmarks" / "bare")),
+    ]
+
+
+def poolkit(*arguments: str, python: str = sys.executable) -> list[str]:
+    """Return the command line of the `poolkit` that is installed beside a Python, with these arguments."""
+    return [str(Path(python).with_name("poolkit")), *arguments]
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -61,7 +64,7 @@ def in_turn(runs: int, *sides: Callable[[], float]) -> list[list[float]]:
     return times
 
 
-def rechecks(runs: int) -> list[float]:
+def rechecks(runs: int, python: str = sys.executable) -> list[float]:
     """Save the reference again and again under `poolkit watch`; return the times until its verdict is on the screen.
 
     The terminal is a real one. A time begins before the file is written and ends when the last line of the report has
@@ -75,11 +78,13 @@ def rechecks(runs: int) -> list[float]:
     text = exercise.reference.read_text(encoding="utf-8")
     times = []
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(poolkit("init", "practice"), check=True, stdout=subprocess.DEVNULL, cwd=folder, timeout=120)
+        subprocess.run(
+            poolkit("init", "practice", python=python), check=True, stdout=subprocess.DEVNULL, cwd=folder, timeout=120
+        )
         practice = Path(folder, "practice")
         file = practice / "exercises" / exercise.id / exercise.file_name
         file.write_text(text, encoding="utf-8")
-        command, *arguments = poolkit("watch", EXERCISE)
+        command, *arguments = poolkit("watch", EXERCISE, python=python)
         watching = pexpect.spawn(
             command,
             arguments,
@@ -121,13 +126,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each side (5)")
     runs = parser.parse_args().runs
-    ours, bare = in_turn(runs, lambda: timed(poolkit("check", EXERCISE, "--solution")), lambda: timed(BARE))
-    ratio = statistics.median(ours) / statistics.median(bare)
+    ours, theirs = in_turn(runs, lambda: timed(poolkit("check", EXERCISE, "--solution")), lambda: timed(bare()))
+    ratio = statistics.median(ours) / statistics.median(theirs)
     (help_times,) = in_turn(runs, lambda: timed(poolkit("--help")))
     (list_times,) = in_turn(runs, lambda: timed(poolkit("list")))
     rows: list[tuple[str, list[float], str]] = [
         (f"poolkit check {EXERCISE} --solution, cold", ours, f"{ratio:.2f} of bare pytest (aim: at most 1.0)"),
-        ("bare pytest, the same checks, no protection", bare, ""),
+        ("bare pytest, the same checks, no protection", theirs, ""),
         ("from a save to the verdict of `poolkit watch`", rechecks(max(runs, 7)), "aim: at most 0.25 s"),
         ("poolkit --help", help_times, "aim: at most 0.15 s"),
         ("poolkit list", list_times, ""),
