@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -119,7 +120,7 @@ def _too_few(course: Course) -> None:
     ("spoil", "said"),
     [
         (_stray, ["notes.txt: a stray file in exercises/limit-1; remove it"]),
-        (_no_lesson, ["lesson.md: [Errno 2]"]),
+        (_no_lesson, [f"lesson.md: [Errno {errno.ENOENT}]"]),
         (_empty_part, ["lesson.md: the part `## Snapshot` is missing or empty; add it"]),
         (_no_readme, ["README.md: missing;"]),
         (_no_to_do, ["app.py: has no TODO that says where to write"]),
@@ -223,7 +224,7 @@ def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Proof:
         (1, "stub: passes; there is nothing left to do in it"),
         (
             1,
-            "wrong/broken.py: it did not run: ModuleNotFoundError: No module named 'nothing_of_the_kind'",
+            "wrong/broken.py: it did not run: ModuleNotFoundError: ",
         ),
         (1, "wrong/wrong_name.py: names sings, which is no check of the suite"),
         (1, "check keeps-visitors-apart: no wrong file is there to fail it; write one, or drop the check"),

@@ -464,8 +464,9 @@ def test_a_statement_over_a_mebibyte_is_refused(connect: Connect) -> None:
 def test_a_cell_over_a_hundred_kilobytes_is_refused(connect: Connect) -> None:
     """The database's own error says so, and the functions that take long on long texts can all be used."""
     connection = connect("shop.db")
-    with pytest.raises(sqlite3.Error, match="too big"):
+    with pytest.raises(sqlite3.Error) as refused:
         connection.execute("SELECT length(?)", (b"x" * 101_000,))
+    assert refused.value.sqlite_errorname == "SQLITE_TOOBIG"
     row = connection.execute("SELECT replace(trim(' a-b '), '-', '+'), instr('abc', 'c')").fetchone()
     assert row == ("a+b", 3)
 
@@ -473,8 +474,9 @@ def test_a_cell_over_a_hundred_kilobytes_is_refused(connect: Connect) -> None:
 def test_text_that_is_no_utf8_is_an_error(connect: Connect) -> None:
     """SQLite can hold it, sqlite3 refuses it, and so does the driver."""
     connection = connect("shop.db")
-    with pytest.raises(sqlite3.OperationalError, match="Could not decode to UTF-8"):
-        connection.execute("SELECT CAST(x'ff' AS TEXT)").fetchall()
+    with contextlib.closing(sqlite3.connect(":memory:")) as real:
+        text = "SELECT CAST(x'ff' AS TEXT)"
+        assert caught(lambda: connection.execute(text).fetchall()) == caught(lambda: real.execute(text).fetchall())
     assert connection.execute("SELECT 1").fetchall() == [(1,)]
 
 
@@ -508,10 +510,11 @@ def test_a_closed_cursor_sends_nothing(connect: Connect, stand: Stand) -> None:
     cursor = connect("shop.db").execute("SELECT 1")
     cursor.close()
     before = len(stand.ledger)
-    with pytest.raises(sqlite3.ProgrammingError, match=r"^Cannot operate on a closed cursor\.$"):
-        cursor.execute("CREATE TABLE never (a)")
-    with pytest.raises(sqlite3.ProgrammingError, match=r"^Cannot operate on a closed cursor\.$"):
-        cursor.fetchone()
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        real = connection.execute("SELECT 1")
+        real.close()
+        assert caught(lambda: cursor.execute("CREATE TABLE never (a)")) == caught(lambda: real.execute("SELECT 1"))
+        assert caught(cursor.fetchone) == caught(real.fetchone)
     assert len(stand.ledger) == before
 
 
@@ -666,8 +669,9 @@ def test_a_lost_connection_is_an_operational_error(connect: Connect, stand: Stan
         with pytest.raises(sqlite3.OperationalError, match="the database|the connection to the database is broken"):
             connection.execute("SELECT 1")
     connection.close()
-    with pytest.raises(sqlite3.ProgrammingError, match=r"^Cannot operate on a closed database\.$"):
-        connection.execute("SELECT 1")
+    real = sqlite3.connect(":memory:")
+    real.close()
+    assert caught(lambda: connection.execute("SELECT 1")) == caught(lambda: real.execute("SELECT 1"))
 
 
 UNSUPPORTED: dict[str, Callable[[sqlite3.Connection], object]] = {
@@ -757,8 +761,9 @@ async def test_aiosqlite_runs_on_it(lab: Stand) -> None:
         async with connection.execute("SELECT id, name FROM items") as rows:
             assert [dict(row) async for row in rows] == [{"id": 1, "name": "a"}]
         assert await connection.execute_insert("INSERT INTO items (name) VALUES ('d')") is not None
-        with pytest.raises(sqlite3.IntegrityError, match=r"^UNIQUE constraint failed: items\.name$"):
+        with pytest.raises(sqlite3.IntegrityError) as refused:
             await connection.execute("INSERT INTO items (name) VALUES ('a')")
+        assert refused.value.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE"
         with pytest.raises(sqlite3.NotSupportedError):
             await connection.create_function("f", 0, lambda: 1)
     assert lab.kinds[-1] == "close"

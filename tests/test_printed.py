@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -52,13 +53,23 @@ def printed(tmp_path: Path) -> Callable[[str, tuple[Any, ...]], str]:
     return call
 
 
+def _divided() -> ZeroDivisionError:
+    """Return what Python raises, in its words."""
+    try:
+        json.loads("1") / json.loads("0")
+    except ZeroDivisionError as error:
+        return error
+    raise AssertionError("it can be divided")
+
+
 HEAD = ["Traceback (most recent call last):", LEFT_OUT]
+RAISED = traceback.format_exception_only(ZeroDivisionError, _divided())[0].rstrip()
 READ = ['  File "app.py", line 5, in read', "    return 1 / json.loads(text)"]
 
 
 def test_only_the_learners_frames_are_shown(printed: Callable[..., str]) -> None:
     """Without the marks below a line, which each Python draws differently."""
-    assert printed("read", ("0",)).splitlines() == [*HEAD, *READ, "ZeroDivisionError: division by zero"]
+    assert printed("read", ("0",)).splitlines() == [*HEAD, *READ, RAISED]
 
 
 def test_a_library_that_raised_is_one_line(printed: Callable[..., str]) -> None:
@@ -81,14 +92,14 @@ def test_frames_in_a_row_are_counted_as_python_does(printed: Callable[..., str])
     """Its own line that says how often one is repeated belongs to the learner's frames."""
     shown = printed("deep", (20,)).splitlines()
     assert any("Previous line repeated" in line for line in shown)
-    assert shown[-1] == "ZeroDivisionError: division by zero"
+    assert shown[-1] == RAISED
 
 
 def test_a_group_keeps_its_shape(printed: Callable[..., str]) -> None:
     """Each of its exceptions is there, without a path of this machine."""
     shown = printed("group", ())
     assert "ExceptionGroup: both (2 sub-exceptions)" in shown
-    assert "ZeroDivisionError: division by zero" in shown
+    assert RAISED in shown
     assert "ValueError: other" in shown
     assert __file__ not in shown
 

@@ -230,8 +230,9 @@ async def test_opening_concurrently(database: str) -> None:
 async def test_failing_open_fails_the_startup(tmp_path: Path) -> None:
     """O6: what sqlite3 says about a database that cannot be opened is seen."""
     pool = SQLitePool(str(tmp_path / "missing" / "shop.db"))
-    with pytest.raises(sqlite3.OperationalError, match="unable to open database file"):
+    with pytest.raises(sqlite3.OperationalError) as refused:
         await pool.open()
+    assert refused.value.sqlite_errorname == "SQLITE_CANTOPEN"
     with pytest.raises(PoolClosed):
         await pool.acquire()
     # Now, while the loop still runs: aiosqlite does not wait for the worker of a connect that failed.
@@ -666,8 +667,9 @@ async def test_an_sql_error_leaves_the_connection_usable(database: str) -> None:
     async with SQLitePool(database, min_size=1) as pool:
         async with pool.connection() as connection:
             first = raw(connection)
-            with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            with pytest.raises(sqlite3.OperationalError) as refused:
                 await connection.execute("SELECT * FROM nowhere")
+            assert refused.value.sqlite_errorname == "SQLITE_ERROR"
             assert await one(connection) == 1
         async with pool.connection() as connection:
             assert raw(connection) is first
@@ -703,7 +705,7 @@ async def test_a_failing_reset_retires_the_connection(
         async with pool.connection() as connection:
             broken = raw(connection)
         assert pool.total == 0
-        with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        with pytest.raises(sqlite3.ProgrammingError):  # it is closed
             broken.interrupt()
         await lends_everything(pool)
     assert "disk I/O error" in caplog.text
@@ -751,8 +753,9 @@ async def test_errors_are_not_swallowed(database: str) -> None:
             await connection.execute(sql)
 
     async with SQLitePool(database, min_size=1, max_size=2, connect=connects) as pool:
-        with pytest.raises(sqlite3.OperationalError, match="syntax error"):
+        with pytest.raises(sqlite3.OperationalError) as refused:
             await misuse(pool, "SELEKT")
+        assert refused.value.sqlite_errorname == "SQLITE_ERROR"
         async with pool.connection():
             with pytest.raises(sqlite3.OperationalError, match="connect 2 refused"):
                 await misuse(pool, "SELECT 1")
@@ -1082,8 +1085,9 @@ async def test_the_drain_is_bounded(
     await soon(holding.wait())
     await soon(pool.close(of_call))
     assert pool.total == 0
-    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+    with pytest.raises(sqlite3.OperationalError) as interrupted:
         await soon(holder)
+    assert interrupted.value.sqlite_errorname == "SQLITE_INTERRUPT"
     assert "1 connections were not returned in time" in caplog.text
 
 

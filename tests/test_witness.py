@@ -658,8 +658,9 @@ async def test_the_judge_reads_and_writes_past_the_app(stand: Stand) -> None:
         assert answer["rows"] == [["first"], ["judge's"]]
         await files.fetch("PRAGMA busy_timeout = 0")
         await client.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
+        with pytest.raises(sqlite3.OperationalError) as refused:
             await soon(files.fetch(READ))
+        assert refused.value.sqlite_errorname == "SQLITE_BUSY"
 
 
 async def test_the_template_stays_as_it_is(stand: Stand) -> None:
