@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from timing import spent
 
 from poolkit.course import Course, Exercise, ExerciseFile, Limits
 from poolkit.errors import GraderFault
@@ -154,14 +155,15 @@ def test_the_seed_makes_the_random_choices(grading: Grading) -> None:
     assert first == again != other
 
 
-def test_a_request_that_never_ends_is_decided_by_the_deadline(grading: Grading) -> None:
+def test_a_request_that_never_ends_is_decided_by_the_deadline(grading: Grading, host: Host) -> None:
     """A handler that hangs fails its check when the check's time is up."""
     app = APP.replace('return await database.fetch_val("SELECT 6 * 7")', "import asyncio; await asyncio.Event().wait()")
     suite = "@check('x')\nasync def test_x(lab):\n    await lab.start()\n    await lab.get('/')"
-    check = only(grading(suite, app, Limits(check_s=1)))
+    with spent(host) as took:
+        check = only(grading(suite, app, Limits(check_s=1)))
     assert check.status is Status.FAIL
     assert "After 1 s" in check.happened
-    assert check.duration_s < 3
+    assert took.seconds < 3
 
 
 def test_the_exercise_has_a_time_limit_of_its_own(grading: Grading) -> None:
@@ -269,7 +271,7 @@ def test_a_worker_prints_too(grading: Grading) -> None:
     assert check.output == "after the answer\n"
 
 
-def test_the_clock_of_a_lab_moves_when_told(grading: Grading) -> None:
+def test_the_clock_of_a_lab_moves_when_told(grading: Grading, host: Host) -> None:
     """A wait of half a minute for a connection is over in an instant."""
     suite = """
         @check("x")
@@ -287,9 +289,10 @@ def test_the_clock_of_a_lab_moves_when_told(grading: Grading) -> None:
                 expect(error.type == "PoolTimeout", expected="", happened=str(error))
             expect((await first).json() == 42, expected="", happened="")
     """
-    check = only(grading(suite))
+    with spent(host) as took:
+        check = only(grading(suite))
     assert check.status is Status.PASS, check.happened
-    assert check.duration_s < 3
+    assert took.seconds < 3
 
 
 def test_faults_reach_the_app(grading: Grading) -> None:
@@ -511,7 +514,7 @@ def test_a_peek_leaves_no_row(grading: Grading) -> None:
     assert check.status is Status.PASS, check.happened
 
 
-def test_a_condition_may_ask_whether_a_call_is_done(grading: Grading) -> None:
+def test_a_condition_may_ask_whether_a_call_is_done(grading: Grading, host: Host) -> None:
     """It is tried again when the call ends, which is after the ledger's last row of it."""
     suite = """
     @check('x')
@@ -520,9 +523,10 @@ def test_a_condition_may_ask_whether_a_call_is_done(grading: Grading) -> None:
         call = lab.send("GET", "/")
         expect(await lab.until(lambda ledger: call.done(), within=4.0), expected="", happened="it was not told")
     """
-    check = only(grading(suite))
+    with spent(host) as took:
+        check = only(grading(suite))
     assert check.status is Status.PASS
-    assert check.duration_s < 3
+    assert took.seconds < 3
 
 
 def test_a_worker_that_cannot_be_imported_fails_its_check(grading: Grading, tmp_path: Path) -> None:

@@ -71,8 +71,11 @@ async def add_shelves(lab: Lab, *, room: int | None = None) -> Shelves:
     )
     capacity = ROOM if room is None else shelves.at_target + room
     await lab.sql(
-        "INSERT INTO stock (warehouse, item, pieces, capacity) VALUES (?1, ?2, ?3, ?4), (?5, ?2, ?6, ?7)",
-        (shelves.source, shelves.item, shelves.at_source, ROOM, shelves.target, shelves.at_target, capacity),
+        "INSERT INTO stock (warehouse, item, pieces, capacity) VALUES (?, ?, ?, ?), (?, ?, ?, ?)",
+        (
+            *(shelves.source, shelves.item, shelves.at_source, ROOM),
+            *(shelves.target, shelves.item, shelves.at_target, capacity),
+        ),
     )
     return shelves
 
