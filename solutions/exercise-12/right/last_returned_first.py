@@ -67,6 +67,8 @@ class Pool:
     async def acquire(self):
         if self._shelf is None or self._closed:
             raise RuntimeError("the pool is not open")
+        # Whoever was woken a moment ago takes theirs first.
+        await asyncio.sleep(0)
         connection = await asyncio.wait_for(self._shelf.get(), timeout=self._timeout)
         if connection is None:
             try:

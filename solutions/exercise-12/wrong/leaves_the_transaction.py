@@ -58,6 +58,8 @@ class Pool:
             raise PoolClosed("open the pool first")
         if self.free.empty() and self.size < self.max_size:
             await self._add()
+        # Whoever was woken a moment ago takes theirs first.
+        await asyncio.sleep(0)
         connection = await asyncio.wait_for(self.free.get(), self.timeout)
         return Borrowed(self, connection)  # type: ignore[return-value]
 

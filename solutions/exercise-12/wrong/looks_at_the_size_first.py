@@ -52,6 +52,8 @@ class Pool:
             self.size += 1
             connection = await aiosqlite.connect(self.database)
         else:
+            # Whoever was woken a moment ago takes theirs first.
+            await asyncio.sleep(0)
             connection = await asyncio.wait_for(self.free.get(), self.timeout)
         return Borrowed(self, connection)  # type: ignore[return-value]
 

@@ -48,6 +48,8 @@ class Pool:
     async def acquire(self) -> aiosqlite.Connection:
         if not self.is_open:
             raise PoolClosed("open the pool first")
+        # Whoever was woken a moment ago takes theirs first.
+        await asyncio.sleep(0)
         connection = await asyncio.wait_for(self.free.get(), self.timeout)
         return Borrowed(self, connection)  # type: ignore[return-value]
 
