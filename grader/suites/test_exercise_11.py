@@ -26,10 +26,10 @@ connection in the pool, and so many, and seconds, while one is out."""
 LONG, LONG_S = 60, 0.4
 """Round trips and seconds after which what has not happened yet is taken never to happen."""
 
-MANY = 505
+MANY = 305
 """Orders of an export: more than a page, a batch or a limit is likely to hold."""
 
-UNREAD = 215
+UNREAD = 155
 """Orders of an export that nobody reads: more than a page is likely to hold, so that there is a next one to fetch."""
 
 HEAVY, HEAVY_NOTE = 12, 30_000
