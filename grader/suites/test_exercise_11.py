@@ -26,12 +26,25 @@ connection in the pool, and so many, and seconds, while one is out."""
 LONG, LONG_S = 60, 0.4
 """Round trips and seconds after which what has not happened yet is taken never to happen."""
 
-LONG_NOTE = 30_000
-"""Bytes of a note, in hex twice as many characters: a socket takes a few such lines when nobody reads them."""
+MANY = 305
+"""Orders of an export: more than a page, a batch or a limit is likely to hold."""
+
+UNREAD = 155
+"""Orders of an export that nobody reads: more than a page is likely to hold, so that there is a next one to fetch."""
+
+HEAVY, HEAVY_NOTE = 12, 30_000
+"""How many of these come first with a long note, and its bytes, in hex twice as many characters: a socket takes a few
+such lines when nobody reads them. All of them together are less than the 1 MiB of one answer."""
+
+THINKS = 90.0
+"""Seconds for which the courier and the mailer think, by the app's clock."""
+
+BATCH = 50
+"""Orders that are put into the database at once."""
 
 MAX_EXPORT = 4 << 20
-MAX_TRIPS = 150
-"""For an app that never comes to rest."""
+MAX_MOVES = 150
+"""Round trips with an event at the database after which an app is taken never to come to rest."""
 
 
 @dataclass(frozen=True)
@@ -71,26 +84,26 @@ class Desk:
         return f"/orders/{self.order.id}{action}?clerk={clerk or self.clerk}"
 
 
-async def furnish(lab: Lab, orders: int = 3, note: int = 8) -> Desk:
+async def furnish(lab: Lab, orders: int = 3, heavy: int = 0) -> Desk:
     """Put a clerk into the database, and these orders in the place of those that are there.
 
     Args:
-        note: bytes of each order's note.
+        heavy: how many of them, the first by their ids, have a long note.
     """
     made = [
         Order(
             id=number,
             customer=f"Customer {lab.random.randbytes(5).hex()}",
             city=f"City {lab.random.randbytes(3).hex()}",
-            note=lab.random.randbytes(note).hex(),
+            note=lab.random.randbytes(HEAVY_NOTE if place < heavy else 8).hex(),
         )
-        for number in sorted(lab.random.sample(range(10_000, 10_000_000), orders))
+        for place, number in enumerate(sorted(lab.random.sample(range(10_000, 10_000_000), orders)))
     ]
     desk = Desk(f"clerk-{lab.random.randbytes(5).hex()}", made)
     await lab.sql("INSERT INTO clerks (name) VALUES (?)", (desk.clerk,))
     await lab.sql("DELETE FROM orders")
-    for start in range(0, orders, 10):
-        rows = made[start : start + 10]
+    for start in range(0, orders, BATCH):
+        rows = made[start : start + BATCH]
         places = ", ".join("(?, ?, ?, ?)" for _ in rows)
         values = [value for row in rows for value in (row.id, row.customer, row.city, row.note)]
         await lab.sql(f"INSERT INTO orders (id, customer, city, note) VALUES {places}", values)
@@ -115,15 +128,25 @@ async def test_starts_full(lab: Lab) -> None:
 )
 async def test_asks_for_the_clerk(lab: Lab) -> None:
     await lab.start()
-    desk = await furnish(lab)
+    size, desk = lab.pool.total, await furnish(lab)
+    mark = len(lab.ledger)
     answer = await lab.get(desk.path())
     expect(
         answer.status == 200 and _says(answer, id=desk.order.id, customer=desk.order.customer),
         expected=f"GET {desk.path()} answers 200 with the order that stands in the database.",
         happened=_answered(lab, answer),
+        misconception="clerks-from-the-start" if answer.status == 403 and _knew_the_clerks(lab, mark) else None,
+        at=first([event for event in lab.ledger.of("response", since=mark) if event.request == answer.request]),
         error=lab.request_error(answer.request),
     )
     await _expect_403(lab, desk, f"clerk-{lab.random.randbytes(5).hex()}", "no clerk", "unguarded")
+    await _expect_all_back(lab, size, "four visitors were refused with 403", "lost-on-refusal")
+    nowhere = f"/orders/{lab.random.randrange(10_000_000, 100_000_000)}?clerk={desk.clerk}"
+    await _expect_refused(lab, "GET", nowhere, 404, "there is no such order")
+    await _expect_all_back(lab, size, "a visitor was refused with 404", "lost-on-refusal")
+    for method, action in (("GET", ""), ("POST", "/ship"), ("POST", "/receipt")):
+        await lab.request(method, f"/orders/order-{lab.random.randbytes(3).hex()}{action}?clerk={desk.clerk}")
+        await _expect_all_back(lab, size, "an order's id was no number", "lost-on-refusal")
     await lab.sql("DELETE FROM clerks WHERE name = ?", (desk.clerk,))
     await _expect_403(lab, desk, desk.clerk, "no clerk any more", "remembered-clerk")
 
@@ -160,8 +183,11 @@ async def test_lets_go_for_the_courier(lab: Lab) -> None:
     await _expect_none_held(lab, size, desk, "the courier", "held-over-a-call")
     second = await _ask(lab, "courier", desk.path("/ship"))
     await _expect_none_held(lab, size, desk, "the courier, for two clerks,", "held-over-a-call")
-    await _ship(lab, desk, call)
-    await _ship(lab, desk, second)
+    lab.advance(THINKS)
+    for _ in range(CALM):
+        await lab.turn()
+    await _ship(lab, desk, call, "gives-up-waiting")
+    await _ship(lab, desk, second, "gives-up-waiting")
     await _expect_all_back(lab, size, "two parcels were booked")
 
 
@@ -174,7 +200,7 @@ async def test_lets_go_for_the_courier(lab: Lab) -> None:
 )
 async def test_exports(lab: Lab) -> None:
     await lab.start()
-    size, desk = lab.pool.total, await furnish(lab, orders=105)
+    size, desk = lab.pool.total, await furnish(lab, orders=MANY)
     mark = len(lab.ledger)
     async with exporting(lab, desk) as client:
         await _expect_export(lab, client, desk, mark)
@@ -191,7 +217,7 @@ async def test_exports(lab: Lab) -> None:
 )
 async def test_lets_go_for_a_slow_client(lab: Lab) -> None:
     await lab.start()
-    size, desk = lab.pool.total, await furnish(lab, orders=12, note=LONG_NOTE)
+    size, desk = lab.pool.total, await furnish(lab, orders=UNREAD, heavy=HEAVY)
     mark = len(lab.ledger)
     async with exporting(lab, desk) as client:
         await _expect_none_held(lab, size, desk, "the export's client", "stream-pins")
@@ -208,16 +234,22 @@ async def test_lets_go_for_a_slow_client(lab: Lab) -> None:
 )
 async def test_returns_when_the_client_hangs_up(lab: Lab) -> None:
     await lab.start()
-    size, desk = lab.pool.total, await furnish(lab, orders=12, note=LONG_NOTE)
+    size, desk = lab.pool.total, await furnish(lab, orders=UNREAD, heavy=HEAVY)
     async with exporting(lab, desk) as client:
-        await _at_rest(lab)
+        await _expect_rest(lab, "the export's client")
         client.close()
+    # Whether the app ends what it does for that client is its own affair, if only the connection comes back.
     await lab.until(lambda ledger: any(event.request == client.number for event in ledger.of("done")))
     await _expect_all_back(lab, size, "a client hung up between two lines", "lost-on-hangup")
     mark = len(lab.ledger)
     async with lab.gate("orders"):
         call = lab.send("GET", desk.export)
-        await lab.until(lambda ledger: bool(_naming("orders", ledger, mark) or ledger.of("done", since=mark)))
+        asked = await lab.until(lambda ledger: bool(_naming("orders", ledger, mark)))
+        expect(
+            asked,
+            expected=f"GET {desk.export} asks the database for the orders.",
+            happened="After a client had hung up, no statement that names the table `orders` came.",
+        )
         call.cancel()
         await asyncio.wait((call,))
         for _ in range(CALM):  # so that the app has seen the hang-up before its rows come
@@ -262,7 +294,10 @@ async def test_lets_go_for_the_mailer(lab: Lab) -> None:
     call = await _ask(lab, "mailer", desk.path("/receipt"))
     await _expect_promised(lab, call)
     await _expect_none_held(lab, size, desk, "the mailer", "held-over-a-call", mailing=True)
-    await _mail(lab, desk, call, mark)
+    lab.advance(THINKS)
+    for _ in range(CALM):
+        await lab.turn()
+    await _mail(lab, desk, call, mark, "gives-up-waiting")
     await _expect_all_back(lab, size, "a receipt was mailed")
 
 
@@ -275,11 +310,11 @@ async def test_lets_go_for_the_mailer(lab: Lab) -> None:
 )
 async def test_pool_of_one(lab: Lab) -> None:
     await lab.start(pool_size=1)
-    desk, mark = await furnish(lab, orders=12, note=LONG_NOTE), len(lab.ledger)
+    desk, mark = await furnish(lab, orders=HEAVY, heavy=HEAVY), len(lab.ledger)
     parcel = await _ask(lab, "courier", desk.path("/ship"))
     letter = await _ask(lab, "mailer", desk.path("/receipt"))
     async with exporting(lab, desk) as client:
-        await _at_rest(lab)
+        await _expect_rest(lab, "all three")
         visitor = lab.send("GET", desk.path())
         await _finished(lab, visitor)
         answer = await visitor
@@ -395,24 +430,38 @@ async def _soon(lab: Lab, condition: Callable[[Ledger], bool]) -> bool:
     return True
 
 
-async def _at_rest(lab: Lab) -> None:
-    """Wait until the app has gone as far as it can, such as with an export that nobody reads.
+async def _at_rest(lab: Lab) -> bool:
+    """Wait until the app has gone as far as it can, such as with an export that nobody reads; tell whether it has.
 
     Between round trips of our own it makes its way. With a connection in its hands it might still be fetching: then
     it has longer, in round trips, which a busy machine slows down too, and in time.
     """
     loop = asyncio.get_running_loop()
-    calm, since = 0, loop.time()
-    for _ in range(MAX_TRIPS):
+    calm, moves, since = 0, 0, loop.time()
+    while moves < MAX_MOVES:
         longer = bool(lab.pool.borrowed) and (calm < STILL or loop.time() < since + STILL_S)
         if calm >= CALM and not longer:
-            return
+            return True
         seen = len(lab.ledger.of(*CONNECTION_KINDS))
         await lab.turn()
         if len(lab.ledger.of(*CONNECTION_KINDS)) == seen:
             calm += 1
         else:
-            calm, since = 0, loop.time()
+            calm, moves, since = 0, moves + 1, loop.time()
+    return False
+
+
+async def _expect_rest(lab: Lab, whom: str) -> None:
+    """Fail the check unless the app, while it waits for somebody outside, comes to rest."""
+    mark = len(lab.ledger)
+    rested = await _at_rest(lab)
+    went_on = len(lab.ledger.of("statement", since=mark))
+    expect(
+        rested,
+        expected=f"While the app waits for {whom}, it leaves the database alone.",
+        happened=f"It went on and on, with {went_on} statements until this check looked no longer.",
+        at=first(lab.held()),
+    )
 
 
 # --- asking a service ---
@@ -464,7 +513,7 @@ async def _finished(lab: Lab, *tasks: asyncio.Task[Answer]) -> None:
         if not lab.pool.waiting:
             continue
         mark = len(lab.ledger)
-        await _at_rest(lab)
+        await _at_rest(lab)  # if it does not come to rest, something moves, and that is asked next
         held, moved = lab.held(), lab.ledger.of(*CONNECTION_KINDS, since=mark)
         expect(
             bool(moved) or not held or not lab.pool.waiting or any(task.done() for task in tasks),
@@ -485,8 +534,20 @@ async def _let_answer(lab: Lab, service: str) -> str:
     return word
 
 
-async def _ship(lab: Lab, desk: Desk, call: Call) -> None:
-    """Let the courier answer; fail the check unless the parcel's number is answered and stored."""
+async def _ship(lab: Lab, desk: Desk, call: Call, misconception: str | None = None) -> None:
+    """Let the courier answer; fail the check unless the parcel's number is answered and stored.
+
+    Args:
+        misconception: the mistake when the request has ended before that.
+    """
+    early = first([event for event in lab.ledger.of("response") if event.request == call.number])
+    expect(
+        early is None,
+        expected=f"POST {call.path} waits until the courier has answered, who may think for a minute and more.",
+        happened=f"It was answered {early.status} before the courier had said anything." if early else "",
+        misconception=misconception,
+        at=early,
+    )
     parcel = await _let_answer(lab, "courier")
     await _finished(lab, call.task)
     answer = await call.task
@@ -513,11 +574,12 @@ async def _ship(lab: Lab, desk: Desk, call: Call) -> None:
     )
 
 
-async def _mail(lab: Lab, desk: Desk, call: Call, mark: int) -> None:
+async def _mail(lab: Lab, desk: Desk, call: Call, mark: int, misconception: str = "background-after-return") -> None:
     """Let the mailer answer; fail the check unless the letter's number is stored.
 
     Args:
         mark: where to look from, in the ledger, for what the app did for it.
+        misconception: the mistake when it did not try to.
     """
     letter = await _let_answer(lab, "mailer")
     await _finished(lab, call.task)
@@ -526,7 +588,7 @@ async def _mail(lab: Lab, desk: Desk, call: Call, mark: int) -> None:
     def written(ledger: Ledger) -> bool:
         return bool(_naming("receipts", ledger, mark)) and ledger.state.free == size
 
-    # The request is over by now, but a task of the app's own may be a little later.
+    # The request is over by now, but a task of the app's own may be a little later; what stands there then counts.
     await _soon(lab, written)
     opened = lab.ledger.of("open", since=mark)
     stored = await lab.sql("SELECT letter FROM receipts WHERE order_id = ?", (desk.order.id,))
@@ -539,7 +601,7 @@ async def _mail(lab: Lab, desk: Desk, call: Call, mark: int) -> None:
         stored == [(letter,)],
         expected="When the mailer has answered, `receipts` has one row with the order and the letter's number.",
         happened=f"The mailer said {letter}, and the rows for the order are {short(stored)}{told_error}.",
-        misconception=None if _naming("receipts", lab.ledger, mark) else "background-after-return",
+        misconception=None if _naming("receipts", lab.ledger, mark) else misconception,
         at=returned[-1] if returned else None,
         error=error,
     )
@@ -632,7 +694,7 @@ async def _expect_none_held(
         misconception: the mistake, when the connection that is out was borrowed neither for the clerk nor earlier.
         mailing: whether what is left to do comes after the answer.
     """
-    await _at_rest(lab)
+    await _expect_rest(lab, whom)
     state = lab.pool
     if state.free == state.total == size:
         return
@@ -710,13 +772,18 @@ def _broke_off(client: Client, lines: list[str]) -> str:
     return f"It answered 200, and after {len(lines)} lines the answer broke off"
 
 
-async def _expect_all_back(lab: Lab, size: int, after: str, misconception: str | None = None) -> None:
+async def _expect_all_back(lab: Lab, size: int, after: str, misconception: str = "never-returned") -> None:
+    """Fail the check unless all connections are in the pool when the app has done what it can do.
+
+    Args:
+        misconception: the mistake when one is out.
+    """
     state = await _settled(lab, size)
     out = lab.held()
     expect(
         state.free == state.total == size,
         expected=f"After all is done, all {size} connections are free again.",
-        happened=f"After {after}, {state.free} of {state.total} are free.",
+        happened=f"After {after}, {state.free} of {state.total} are free{_borrower(lab, first(out))}.",
         misconception=misconception if out else None,
         at=first(out),
     )
@@ -740,8 +807,25 @@ def _expect_none_opened(lab: Lab, mark: int) -> None:
 async def _settled(lab: Lab, size: int) -> PoolState:
     """Return the pool's state once all is free, or when it is clear that it will not be."""
     if not await lab.until(lambda ledger: ledger.state.free == ledger.state.total == size, within=LATEST_RETURN / 4):
-        await _at_rest(lab)
+        await _at_rest(lab)  # what is out after so long is told, at rest or not
     return lab.pool
+
+
+def _borrower(lab: Lab, borrow: Event | None) -> str:
+    """Tell which connection is out, and for whom it was borrowed."""
+    if borrow is None:
+        return ""
+    asked = first([event for event in lab.ledger.of("request") if event.request == borrow.request])
+    whom = f" for {asked.detail}" if asked else ""
+    where = f" at {borrow.where}" if borrow.where else ""
+    return f": connection {borrow.connection}, borrowed{whom}{where}, did not come back"
+
+
+def _knew_the_clerks(lab: Lab, mark: int) -> bool:
+    """Whether the app asked for the clerks before it was ready, and not since `mark`."""
+    ready = first(lab.ledger.of("ready"))
+    before = [event for event in _naming("clerks", lab.ledger, 0) if ready and event.seq < ready.seq]
+    return bool(before) and not _naming("clerks", lab.ledger, mark)
 
 
 def _served(lab: Lab, borrow: Event, value: object) -> bool:

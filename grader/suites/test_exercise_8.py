@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,7 +162,7 @@ async def test_writes_a_report(lab: Lab) -> None:
     mark = len(lab.ledger)
     async with lab.gate("into report_lines"):
         call = Call(lab, "POST", day.report_path)
-        await lab.until(lambda ledger: call.over(ledger) or bool(_inserts(ledger, "report_lines", mark)))
+        await _reaches(lab, call, lambda ledger: bool(_inserts(ledger, "report_lines", mark)), "its first line")
         _expect_one_transaction(lab, mark)
         # Every line is held here, so an answer that comes now comes before them.
         early = await turns(
@@ -180,11 +181,18 @@ async def test_writes_a_report(lab: Lab) -> None:
     answer = await lab.get(day.report_path)
     _expect_status(lab, answer, f"GET {day.report_path}", 200)
     _expect_body(answer, f"GET {day.report_path}", day.report)
+    mark = len(lab.ledger)
     again = await lab.request("POST", day.report_path)
+    rows = await _rows(lab, day)
     expect(
-        again.status == 409 and await _rows(lab, day) == (1, len(day.lines)),
+        again.status == 409 and rows == (1, len(day.lines)),
         expected="A second report of a day is refused with 409, and the first stays as it is.",
-        happened=f"It answered {again.status}; then there were {_counted(await _rows(lab, day))} of that day.",
+        happened=(
+            f"It answered {again.status}. Before it, {_counted((1, len(day.lines)))} of that day were there; after it, "
+            f"{_counted(rows)}."
+        ),
+        misconception=_why_rows_stay(lab, mark) if rows != (1, len(day.lines)) else None,
+        at=first(_report_inserts(lab.ledger, mark)),
         error=lab.request_error(again.request),
     )
 
@@ -213,20 +221,35 @@ async def test_visitors_side_by_side(lab: Lab) -> None:
             "While a query of one was held at the database, no such query of the other arrived there; "
             f"{state.borrowed} of {count(state.total, 'connection')} {'was' if state.borrowed == 1 else 'were'} in use."
         ),
-        misconception="shared-connection" if _one_borrow(lab, queries) else "one-at-a-time",
+        misconception="shared-connection" if _one_borrow(lab, queries) else "one-at-a-time" if queries else None,
         at=queries[-1] if queries else None,
     )
     for answer, call in zip(answers, calls, strict=True):
         _expect_status(lab, answer, call.line, 200)
-    async with lab.gate("into reports"):
+    mark = len(lab.ledger)
+    async with lab.gate("from reports"):
+        calls = [Call(lab, "GET", day.report_path) for day in days]
+        together = await turns(lab, lambda ledger: all(_asks(ledger, "from reports", day.name) for day in days))
+    answers = [await call.answer() for call in calls]
+    queries = [event for day in days for event in _asks(lab.ledger, "from reports", day.name)]
+    expect(
+        together,
+        expected="Two visitors who ask for a report at the same time do not wait for each other.",
+        happened="While a query of one was held at the database, no such query of the other arrived there.",
+        misconception="shared-connection" if _one_borrow(lab, queries) else "one-at-a-time" if queries else None,
+        at=first(queries),
+    )
+    for answer, call in zip(answers, calls, strict=True):
+        _expect_status(lab, answer, call.line, 404)
+    async with lab.gate("into report"):
         report = Call(lab, "POST", days[0].report_path)
-        await lab.until(lambda ledger: report.over(ledger) or bool(_inserts(ledger, "reports")))
+        await _reaches(lab, report, lambda ledger: bool(_report_inserts(ledger)), "its first row")
         call = Call(lab, "GET", days[1].path)
         expect(
             await turns(lab, call.over),
             expected="A visitor who asks for a dashboard does not wait until a report is written.",
             happened=f"While a report was held at the database, {call} was not answered.",
-            misconception="one-at-a-time" if _asks(lab.ledger, "into reports", days[0].name) else None,
+            misconception="one-at-a-time" if _asks(lab.ledger, "into report", days[0].name) else None,
         )
     answer = await report.answer()
     _expect_status(lab, answer, report.line, 201, _why_unusable(lab, answer))
@@ -241,16 +264,27 @@ async def test_visitors_side_by_side(lab: Lab) -> None:
 async def test_gives_everything_back(lab: Lab) -> None:
     await lab.start()
     size = lab.pool.total
-    _expect_all_free(lab, size, "after the startup")
-    day, bad, started = await add_day(lab), await add_day(lab, refused=True), len(lab.ledger)
-    for method, path, body in (
-        ("GET", day.path, None),
-        ("POST", "/orders", vars(new_order(lab, day.name))),
-        ("GET", day.report_path, None),
-        ("POST", day.report_path, None),
-        ("GET", day.report_path, None),
-        ("POST", bad.report_path, None),
+    _expect_all_free(lab, size, "after the startup", "shared-connection")
+    day, bad, other = await add_day(lab), await add_day(lab, refused=True), await add_day(lab)
+    started = len(lab.ledger)
+    order = vars(new_order(lab, day.name))
+    for method, path, body, fails in (
+        ("GET", day.path, None, None),
+        ("POST", "/orders", order, None),
+        ("POST", "/orders", {}, None),  # 422
+        ("GET", day.report_path, None, None),
+        ("POST", day.report_path, None, None),
+        ("GET", day.report_path, None, None),
+        ("POST", day.report_path, None, None),
+        ("POST", bad.report_path, None, None),
+        ("GET", day.path, None, "from visits"),
+        ("POST", "/orders", order, "into orders"),
+        ("POST", other.report_path, None, "from visits"),
+        ("POST", other.report_path, None, "into report_lines"),
+        ("GET", day.report_path, None, "from report"),
     ):
+        if fails:
+            lab.faults.fail_statement(fails, "disk I/O error")
         await lab.request(method, path, body=body)
         await settled(lab, size)
         changes = lab.ledger.of("open", "close", "lost", since=started)
@@ -265,7 +299,7 @@ async def test_gives_everything_back(lab: Lab) -> None:
             misconception="own-connection" if any(not event.pooled for event in opened) else None,
             at=first(changes),
         )
-        _expect_all_free(lab, size, f"after {method} {path}")
+        _expect_all_free(lab, size, f"after {method} {path}" + (", of which a statement failed" if fails else ""))
 
 
 @check(
@@ -302,25 +336,26 @@ async def test_refused_report_leaves_nothing(lab: Lab) -> None:
     mark = len(lab.ledger)
     async with lab.gate("rollback"):
         call = Call(lab, "POST", day.report_path)
-        await lab.until(lambda ledger: call.over(ledger) or bool(ledger.of("rollback", since=mark)))
+        await _reaches(lab, call, lambda ledger: bool(ledger.of("rollback", since=mark)), "its rollback")
         # Whatever else the request has begun gets the time to line up behind the rollback.
         await turns(lab, call.over, times=3)
     answer = await call.answer()
+    # None may come: that is the right end of this wait.
     if await turns(lab, lambda _: bool(_after_rollback(lab, mark)), times=3):
         await turns(lab, lambda _: False, times=2)  # more may follow the first
     late = _after_rollback(lab, mark)
     rows = await _rows(lab, day)
     happened = f"{call} answered {answer.status}; then there were {_counted(rows)} of that day."
     if late:
-        happened += f" {count(len(late), 'line')} came to the database after the rollback."
+        happened += f" {count(len(late), 'row')} came to the database after the rollback."
     expect(
         rows == (0, 0) and not late,
         expected="When one line is refused, the report and all its lines are undone, and none is written afterwards.",
         happened=happened,
         misconception=(
-            "gather-in-transaction" if late else "swallows-errors" if answer.status < 400 else "no-transaction"
+            "gather-in-transaction" if late else "swallows-errors" if answer.status < 400 else _why_rows_stay(lab, mark)
         ),
-        at=first(late),
+        at=first(late) or _commit_after_error(lab, mark),
     )
     expect(
         answer.status == 409,
@@ -348,15 +383,19 @@ async def test_unfinished_report_is_unseen(lab: Lab) -> None:
     await lab.start()
     day = await add_day(lab)
     mark = len(lab.ledger)
-    async with lab.gate("into report_lines"):
-        async with lab.gate("into reports"):
+    async with AsyncExitStack() as gates:
+        async with lab.gate("into report"):
             writer = Call(lab, "POST", day.report_path)
-            await lab.until(lambda ledger: writer.over(ledger) or bool(_inserts(ledger, "reports", mark)))
+            await _reaches(lab, writer, lambda ledger: bool(_report_inserts(ledger, mark)), "its first row")
             reader = Call(lab, "GET", day.report_path)
-            await turns(lab, reader.over)
-        await turns(lab, lambda ledger: writer.over(ledger) or bool(_inserts(ledger, "report_lines", mark)))
+            await turns(lab, reader.over)  # on a shared connection it cannot be: there it stands behind the writer
+            # Whichever table comes second: there the report is written in part.
+            second = "reports" if _inserts(lab.ledger, "report_lines", mark) else "report_lines"
+            await gates.enter_async_context(lab.gate(f"into {second}"))
+        # It may end either way: without a statement on the second table nothing can be seen in part.
+        await turns(lab, lambda ledger: writer.over(ledger) or bool(_inserts(ledger, second, mark)))
         reports, lines = await _rows(lab, day)
-        held = first(_inserts(lab.ledger, "report_lines", mark))
+        held = first(_inserts(lab.ledger, second, mark))
     # What a reader saw is told before what the database shows from outside: it is the visitor who is misled.
     seen = await reader.answer()
     written = await writer.answer()
@@ -365,7 +404,7 @@ async def test_unfinished_report_is_unseen(lab: Lab) -> None:
         expected="Who asks for a report while it is being written gets 404, or the whole report.",
         happened=f"{reader} answered {seen.status} with {told(seen)}; the report has {count(len(day.lines), 'line')}.",
         misconception="sees-unfinished" if seen.status == 200 else None,
-        at=first(_inserts(lab.ledger, "reports", mark)),
+        at=first(_report_inserts(lab.ledger, mark)),
         error=lab.request_error(seen.request),
     )
     expect(
@@ -378,7 +417,7 @@ async def test_unfinished_report_is_unseen(lab: Lab) -> None:
     expect(
         held is None or (reports, lines) == (0, 0),
         expected="Nothing of a report is committed before all of it is written.",
-        happened=f"While its first line was held, {_counted((reports, lines))} could be seen from outside.",
+        happened=f"While a row of it was held, {_counted((reports, lines))} could be seen from outside.",
         misconception="no-transaction",
         at=held,
     )
@@ -398,8 +437,9 @@ async def test_writers_wait(lab: Lab) -> None:
     days = (await add_day(lab), await add_day(lab))
     mark = len(lab.ledger)
     # Whoever has read by now and holds that moment keeps the other one from its commit: one of them must fail.
-    async with lab.gate("into reports"):
+    async with lab.gate("into report"):
         calls = [Call(lab, "POST", day.report_path) for day in days]
+        # Writers who wait for their turn in the app never come so far together.
         await turns(
             lab,
             lambda ledger: (
@@ -411,9 +451,9 @@ async def test_writers_wait(lab: Lab) -> None:
     day = await add_day(lab)
     order = new_order(lab, (await add_day(lab)).name)
     mark = len(lab.ledger)
-    async with lab.gate("into reports"):
+    async with lab.gate("into report"):
         writer = Call(lab, "POST", day.report_path)
-        await lab.until(lambda ledger: writer.over(ledger) or bool(_inserts(ledger, "reports", mark)))
+        await _reaches(lab, writer, lambda ledger: bool(_report_inserts(ledger, mark)), "its first row")
         buyer = Call(lab, "POST", "/orders", vars(order))
         # Then it is stored, or has the write lock, or waits for it; unless it waits in the app for its turn.
         if await turns(lab, lambda ledger: bool(_asks(ledger, "orders", order.customer))):
@@ -435,9 +475,9 @@ async def test_orders_survive(lab: Lab) -> None:
     order = new_order(lab, (await add_day(lab)).name)
     mark = len(lab.ledger)
     async with lab.gate("into orders"):
-        async with lab.gate("into reports"):
+        async with lab.gate("into report"):
             writer = Call(lab, "POST", day.report_path)
-            await lab.until(lambda ledger: writer.over(ledger) or bool(_inserts(ledger, "reports", mark)))
+            await _reaches(lab, writer, lambda ledger: bool(_report_inserts(ledger, mark)), "its first row")
             buyer = Call(lab, "POST", "/orders", vars(order))
             apart = await turns(lab, lambda ledger: bool(_asks(ledger, "orders", order.customer)))
         # The report goes on first. On a connection of its own, nothing of the order is in its way.
@@ -445,7 +485,7 @@ async def test_orders_survive(lab: Lab) -> None:
             lab, lambda ledger: writer.over(ledger) or _intruder(lab, mark, order.customer) is not None
         )
         intruder = _intruder(lab, mark, order.customer)
-        header = first(_inserts(lab.ledger, "reports", mark))
+        header = first(_report_inserts(lab.ledger, mark))
         expect(
             went_on or not apart or intruder is not None,
             expected="A report that is being written does not wait for another visitor's order.",
@@ -553,6 +593,12 @@ def _inserts(ledger: Ledger, table: str, since: int = 0) -> list[Event]:
     return [event for event in ledger.of("statement", since=since) if into.search(event.detail)]
 
 
+def _report_inserts(ledger: Ledger, since: int = 0) -> list[Event]:
+    """The statements that write a report's rows, into whichever of its tables."""
+    both = [*_inserts(ledger, "reports", since), *_inserts(ledger, "report_lines", since)]
+    return sorted(both, key=lambda event: event.seq)
+
+
 def _write_attempts(ledger: Ledger, since: int) -> list[Event]:
     """The statements that write rows, or ask for the right to."""
     write = re.compile(r"\W*(insert|begin\s+(immediate|exclusive))\b", re.IGNORECASE)
@@ -582,7 +628,7 @@ def _visits(ledger: Ledger, mark: int) -> list[Event]:
 
 def _intruder(lab: Lab, mark: int, about: str) -> Event | None:
     """The statement of another request in the middle of the report's transaction, if there is one."""
-    header = first(_inserts(lab.ledger, "reports", mark))
+    header = first(_report_inserts(lab.ledger, mark))
     if header is None:
         return None
     begin, end = _transaction(lab, header)
@@ -599,12 +645,48 @@ def _intruder(lab: Lab, mark: int, about: str) -> Event | None:
 
 
 def _after_rollback(lab: Lab, mark: int) -> list[Event]:
-    """The lines that came on the report's connection after the rollback of the report."""
-    header = first(_inserts(lab.ledger, "reports", mark))
+    """The rows that came on the report's connection after the rollback of the report."""
+    header = first(_report_inserts(lab.ledger, mark))
     end = _transaction(lab, header)[1] if header is not None else None
     if end is None or end.kind != "rollback":
         return []
-    return [e for e in _inserts(lab.ledger, "report_lines", end.seq) if e.connection == end.connection]
+    return [e for e in _report_inserts(lab.ledger, end.seq) if e.connection == end.connection]
+
+
+def _why_rows_stay(lab: Lab, mark: int) -> str | None:
+    """Tell why rows of a refused report stayed, by the transactions that its rows were written in."""
+    inserts = _report_inserts(lab.ledger, mark)
+    begins = [_transaction(lab, insert)[0] for insert in inserts]
+    if _commit_after_error(lab, mark) is not None:
+        return "commits-after-an-error"
+    alone = next((insert for insert, begin in zip(inserts, begins, strict=True) if begin is None), None)
+    if alone is not None:
+        return "outside-the-transaction" if _open_elsewhere(lab, alone, mark) else "no-transaction"
+    return "no-transaction" if len({begin.seq for begin in begins if begin}) > 1 else None
+
+
+def _commit_after_error(lab: Lab, mark: int) -> Event | None:
+    """The commit of a transaction in which a row of the report was refused after others were written, if any."""
+    inserts = _report_inserts(lab.ledger, mark)
+    for error in lab.ledger.of("error", since=mark):
+        before = [e for e in inserts if e.connection == error.connection and e.seq < error.seq]
+        if len(before) < 2:
+            continue
+        begin, end = _transaction(lab, before[-1])
+        if begin is not None and begin.seq < before[-2].seq and end is not None and end.kind == "commit":
+            return end
+    return None
+
+
+def _open_elsewhere(lab: Lab, insert: Event, mark: int) -> bool:
+    """Whether a transaction was open on another connection while a row was written."""
+    for event in lab.ledger.of("statement", since=mark):
+        if event.connection == insert.connection or not event.detail.casefold().lstrip().startswith("begin"):
+            continue
+        end = _transaction(lab, event)[1]
+        if event.seq < insert.seq and (end is None or end.seq > insert.seq):
+            return True
+    return False
 
 
 def _one_borrow(lab: Lab, queries: list[Event]) -> bool:
@@ -636,6 +718,16 @@ async def _stored(lab: Lab, order: Order) -> bool:
 # --- expecting ---
 
 
+async def _reaches(lab: Lab, call: Call, there: Callable[[Ledger], bool], what: str) -> None:
+    """Wait until a request has come to `what`, or is over without it, which the answer's own check judges."""
+    expect(
+        await lab.until(lambda ledger: call.over(ledger) or there(ledger)),
+        expected=f"{call} goes on until it is answered.",
+        happened=f"It came neither to {what} nor to its end, and {count(lab.pool.waiting, 'task')} waited.",
+        at=first(lab.held()),
+    )
+
+
 def _expect_one_transaction(lab: Lab, mark: int) -> None:
     """Fail the check when a line waits for the transaction of its own report."""
     header, line = first(_inserts(lab.ledger, "reports", mark)), first(_inserts(lab.ledger, "report_lines", mark))
@@ -659,10 +751,10 @@ async def _expect_one_moment(lab: Lab, day: Day) -> None:
     mark = len(lab.ledger)
     async with lab.gate("from reports"):
         reader = Call(lab, "GET", day.report_path)
-        await lab.until(lambda ledger: reader.over(ledger) or bool(_asks(ledger, "from reports", day.name)))
+        await _reaches(lab, reader, lambda ledger: bool(_asks(ledger, "from reports", day.name)), "the report's row")
         await lab.turn()  # what it asks for beside that is asked by now
         writer = Call(lab, "POST", day.report_path)
-        await turns(lab, writer.over)
+        await turns(lab, writer.over)  # a reader in a transaction may keep the writer from its commit until later
     seen, written = await reader.answer(), await writer.answer()
     lines = [e for e in lab.ledger.of("statement", since=mark) if "from report_lines" in e.detail.casefold()]
     expect(
@@ -698,14 +790,14 @@ async def _expect_written(lab: Lab, calls: Sequence[Call], days: Sequence[Day], 
         )
 
 
-def _expect_all_free(lab: Lab, size: int, when: str) -> None:
+def _expect_all_free(lab: Lab, size: int, when: str, misconception: str | None = None) -> None:
     state = lab.pool
     out = first(lab.held()) or first([e for e in lab.ledger.of("open") if not e.pooled])
     expect(
         size > 0 and state.free == state.total == size,
         expected="When no request is under way, every connection is free.",
         happened=f"{when[0].upper()}{when[1:]}, {state.free} of {count(state.total, 'connection')} were free.",
-        misconception="shared-connection" if state.borrowed else None,
+        misconception=misconception if state.borrowed else None,
         at=out,
     )
 

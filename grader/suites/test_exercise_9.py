@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -28,6 +30,9 @@ this one is read."""
 
 STUCK = 0.7
 """Seconds after which something that the app can do at once is taken not to come."""
+
+SLACK = 60.0
+"""Seconds by which a date in Retry-After may be over when it is looked at."""
 
 HOURS = "/opening-hours"
 STOCK = 5
@@ -116,21 +121,45 @@ async def test_errors_stay(lab: Lab) -> None:
     # A name that is no text: the route has its row, and no JSON can be made of it.
     await lab.sql("UPDATE items SET name = x'ff' WHERE id = ?", (broken.id,))
     missing = f"/items/{lab.random.randrange(10_000_000, 100_000_000)}"
-    for method, path, body, status, what in (
+    errors = (
         ("GET", missing, None, 404, "there is no such item"),
         ("POST", f"{missing}/orders", {"quantity": 1}, 404, "there is no such item"),
         ("POST", _orders(item), {"quantity": STOCK + 1}, 409, "not so many are left"),
         ("POST", _orders(item), {"quantity": 0}, 422, "the quantity is below 1"),
         ("GET", broken.path, None, 500, "the item's name is no text"),
-    ):
+    )
+    failures = (
+        ("GET", item.path, None, "items"),
+        ("POST", _orders(item), {"quantity": 1}, "items"),
+        ("POST", _orders(item), {"quantity": 1}, "into orders"),
+        ("GET", "/report", None, "orders"),
+    )
+    for method, path, body, status, what in errors:
         answer = await lab.request(method, path, body=body)
         _expect_error(lab, answer, status, f"{method} {path}", what, "catch-all")
-    for method, path, body in (("GET", item.path, None), ("POST", _orders(item), {"quantity": 1})):
-        lab.faults.fail_statement("items", "no such column: colour")
+    for method, path, body, words in failures:
+        lab.faults.fail_statement(words, "no such column: colour")
         answer = await lab.request(method, path, body=body)
         _expect_error(lab, answer, 500, f"{method} {path}", "a statement failed at the database", "database-is-busy")
+    # Whoever loses a place on one of these ways out has none left after so many.
+    for method, path, body, status, what in errors:
+        calls = [lab.send(method, path, body=body) for _ in range(SIZE)]
+        for call in calls:
+            _expect_error(lab, await call, status, f"{method} {path}, {SIZE} at once,", what, None)
+    for method, path, body, words in failures:
+        lab.faults.fail_statement(words, "no such column: colour", times=SIZE)
+        calls = [lab.send(method, path, body=body) for _ in range(SIZE)]
+        for call in calls:
+            _expect_error(lab, await call, 500, f"{method} {path}, {SIZE} at once,", "a statement failed", None)
     state = await settled(lab, SIZE)
     _expect_all_free(lab, state.free, "After errors with every status", None)
+    # One lost place is enough to be seen here, where four come together.
+    async with _all_lent(lab, item, "after errors with every status") as four:
+        pass
+    for number, call in enumerate(four, start=1):
+        answer = await call
+        what = f"After errors with every status, visitor {number} of {SIZE}"
+        _expect_status(lab, answer, 200, what, "forgotten-count" if answer.status == 503 else None)
 
 
 @check(
@@ -147,8 +176,13 @@ async def test_slow_work(lab: Lab) -> None:
     async with lab.gate("items"), lab.gate("orders"):
         mark = len(lab.ledger)
         calls = [lab.send(method, path, body=body) for method, path, body, _ in slow]
-        await lab.until(
+        at_work = await lab.until(
             lambda ledger: _working(ledger, mark) >= len(calls) or bool(_responses(ledger, mark)), within=3.0
+        )
+        expect(
+            at_work,
+            expected=f"{len(calls)} visitors who come together have a connection of the pool each.",
+            happened=f"Only {_working(lab.ledger, mark)} of them had a statement under way.",
         )
         lab.advance(31)
         await _turn(lab)
@@ -179,6 +213,7 @@ async def test_opening_hours(lab: Lab) -> None:
         await _expect_hours(lab, "nobody waiting", "every-page-waits")
         mark = len(lab.ledger)
         lab.send("GET", item.path)
+        # Whoever waits somewhere else than at the pool, or blocks everything, never shows there.
         await lab.until(lambda ledger: _arrived(ledger, mark, 1), within=0.1)
         await _expect_hours(lab, "one visitor waiting", "blocks-the-loop")
 
@@ -195,26 +230,40 @@ async def test_fifth_waits(lab: Lab) -> None:
     item = await add_item(lab)
     async with _all_lent(lab, item) as four:
         mark = len(lab.ledger)
-        fifth = lab.send("GET", item.path)
-        await _queued(lab, mark, 1)
+        late = (
+            ("GET", item.path, None, 200),
+            ("POST", _orders(item), {"quantity": 1}, 201),
+            ("GET", "/report", None, 200),
+        )
+        calls = [lab.send(method, path, body=body) for method, path, body, _ in late]
+        await _queued(lab, mark, len(late))
         passed = await _pass_time(lab, EARLY, mark, 1)
         await _turn(lab)
         _expect_none_opened(lab, mark)
-        early = _responses(lab.ledger, mark, item.path)
+        early = first(_responses(lab.ledger, mark))
+        asked = {event.request: event.detail for event in lab.ledger.of("request", since=mark)}
         expect(
-            not early,
+            early is None,
             expected=f"A visitor who finds all {SIZE} connections lent waits up to {PATIENCE:g} s for one.",
-            happened=f"The fifth visitor was answered {early[0].status if early else 0} after {passed:.1f} s.",
+            happened=(
+                f"{asked[early.request]} found none, and was answered {early.status} after {passed:.1f} s."
+                if early
+                else ""
+            ),
             misconception="no-wait",
-            at=first(early),
+            at=early,
         )
-    for number, call in enumerate([*four, fifth], start=1):
+    for number, call in enumerate(four, start=1):
         answer = await call
         _expect_none_opened(lab, mark)
-        _expect_status(lab, answer, 200, f"When the connections come back in time, visitor {number} of 5")
+        _expect_status(lab, answer, 200, f"When the connections come back in time, visitor {number} of 4")
         _expect_row(answer, item.shown, f"GET {item.path}")
+    for call, (method, path, _, status) in zip(calls, late, strict=True):
+        answer = await call
+        _expect_none_opened(lab, mark)
+        _expect_status(lab, answer, status, f"When the connections come back in time, {method} {path}")
     state = await settled(lab, SIZE)
-    _expect_all_free(lab, state.free, "After five visitors", None)
+    _expect_all_free(lab, state.free, "After seven visitors", None)
 
 
 @check(
@@ -409,7 +458,8 @@ async def test_recovers(lab: Lab) -> None:
         f"After {count(sent_away, 'visitor')} who got 503, the next who has to wait for a moment",
         "forgotten-count" if answer.status == 503 else None,
     )
-    await settled(lab, SIZE)
+    state = await settled(lab, SIZE)
+    _expect_all_free(lab, state.free, "After the visitor who had to wait for a moment", None)
     _expect_the_same(lab, begin)
 
 
@@ -417,8 +467,12 @@ async def test_recovers(lab: Lab) -> None:
 
 
 @asynccontextmanager
-async def _all_lent(lab: Lab, item: Item) -> AsyncIterator[list[Call]]:
-    """Hold four visitors at the database, each with a connection; they are let go when the block ends."""
+async def _all_lent(lab: Lab, item: Item, after: str = "") -> AsyncIterator[list[Call]]:
+    """Hold four visitors at the database, each with a connection; they are let go when the block ends.
+
+    Args:
+        after: what has happened before, where it may have cost the app a place.
+    """
     async with lab.gate():
         mark = len(lab.ledger)
         calls = [lab.send("GET", item.path) for _ in range(SIZE)]
@@ -427,7 +481,9 @@ async def _all_lent(lab: Lab, item: Item) -> AsyncIterator[list[Call]]:
         expect(
             out == SIZE,
             expected=f"{SIZE} visitors who come together have a connection of the pool each.",
-            happened=f"Only {out} of {SIZE} connections were lent to them.",
+            happened=f"Only {out} of {SIZE} connections were lent to them{', ' if after else ''}{after}.",
+            # The pool has connections to lend, and something in front of it does not ask.
+            misconception="forgotten-count" if after and lab.pool.free and not lab.pool.waiting else None,
             at=first(_responses(lab.ledger, mark)),
         )
         yield calls
@@ -443,7 +499,9 @@ def _working(ledger: Ledger, mark: int) -> int:
 async def _queued(lab: Lab, mark: int, visitors: int) -> None:
     """Wait until visitors sent since `mark` have reached the pool's queue, or whatever stands before it."""
     if not await lab.until(lambda ledger: _arrived(ledger, mark, visitors), within=0.2):
-        await _turn(lab)  # they wait somewhere else; a request that came later has come through
+        # They wait somewhere else, and a request that came later has come through; or the app keeps everybody waiting,
+        # which the caller sees.
+        await _turn(lab)
 
 
 def _arrived(ledger: Ledger, mark: int, visitors: int) -> bool:
@@ -520,7 +578,13 @@ def _expect_row(answer: Answer, row: dict[str, Any], what: str) -> None:
     )
 
 
-def _expect_error(lab: Lab, answer: Answer, status: int, what: str, why: str, misconception: str) -> None:
+def _expect_error(lab: Lab, answer: Answer, status: int, what: str, why: str, misconception: str | None) -> None:
+    """Fail the check unless an error has its own status; `misconception` is the mistake when it is a 503 instead."""
+    sent = next(event for event in lab.ledger.of("request") if event.request == answer.request)
+    borrowed = any(event.request == answer.request for event in lab.ledger.of("borrow", since=sent.seq))
+    if status != 422 and not borrowed:
+        # It never came to the error: something in front of the pool sent it away.
+        misconception = "forgotten-count" if lab.pool.free == SIZE else None
     expect(
         answer.status == status,
         expected=f"{what} answers {status}, because {why}.",
@@ -633,15 +697,16 @@ def _why_no_503(answer: Answer) -> str:
 
 
 def _usable(retry_after: str) -> bool:
-    """Whether a client can read the header and has to wait: seconds of at least 1, or a date."""
+    """Whether a client can read the header and has to wait: seconds of at least 1, or a date that is not over."""
     text = retry_after.strip()
     if text.isascii() and text.isdigit():
         return int(text[:9]) >= 1
     try:
-        parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
+        # A date without a zone is meant as HTTP's dates are; the app's clock is never behind this one.
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() > time.time() - SLACK
     except (ValueError, TypeError, IndexError, OverflowError):
         return False
-    return True
 
 
 def _said(lab: Lab, answer: Answer) -> str:

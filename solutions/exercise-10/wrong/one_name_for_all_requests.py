@@ -1,6 +1,6 @@
 # misconception: one-name-for-all
 # caught by: two-at-once
-# fails too: crowd
+# fails too: crowd, refuses-strangers
 """A small shop: a customer looks at an order with the link from a mail. Run it with `uvicorn app:app`."""
 
 from collections.abc import AsyncIterator

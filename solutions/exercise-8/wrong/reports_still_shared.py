@@ -1,6 +1,6 @@
 # misconception: sees-unfinished
 # caught by: unfinished-report-is-unseen
-# fails too: gives-everything-back, pool-of-one
+# fails too: visitors-side-by-side, gives-everything-back, pool-of-one
 # mistake: 36
 """A shop's back office: orders come in, a dashboard counts them, a report closes the day. Run: `uvicorn app:app`."""
 

@@ -1,4 +1,4 @@
-# misconception: no-transaction
+# misconception: outside-the-transaction
 # caught by: refused-report-leaves-nothing
 # fails too: unfinished-report-is-unseen, pool-of-one
 """A shop's back office: orders come in, a dashboard counts them, a report closes the day. Run: `uvicorn app:app`."""
