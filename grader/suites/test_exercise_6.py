@@ -11,6 +11,7 @@ from shop import database_of, first, free_in, settled, short, shut_down, told
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
 from poolkit.judge.fixture import Answer, Lab
+from poolkit.judge.ledger import Ledger
 from poolkit.text import count
 
 SHOP, ARCHIVE = "shop.db", "archive.db"
@@ -18,7 +19,15 @@ SHOP, ARCHIVE = "shop.db", "archive.db"
 SIZE = 3
 """Connections in each pool where a check counts them."""
 
-"""Seconds, on the lab's clock: more than any closing waits for a connection that does not come back."""
+HOLDS = 0.06
+"""Seconds for which the database holds the statement that stores the views. A shutdown that does not wait for it
+goes on within that time."""
+
+GOES_ON = 0.5
+"""Seconds for which it holds it when the shutdown has begun to close connections meanwhile."""
+
+PAST_A_NAP = 3.0
+"""Seconds by which the lab's clock moves meanwhile, past a sleep in which the views are hoped to be stored."""
 
 SETTLES = 0.2
 """Seconds in which closings that were set off but not waited for show. Only a failed check waits for them."""
@@ -136,7 +145,19 @@ async def test_reports_answer(lab: Lab) -> None:
 async def test_stores_the_views(lab: Lab) -> None:
     await lab.start()
     seen = await _look_at_items(lab)
-    asked = await shut_down(lab)
+    asked, early = await _shut_down_while_storing(lab)
+    # Told before the table is read: what stands in it is a matter of chance then.
+    expect(
+        early is None,
+        expected="The shutdown waits until `store_views()` is done, and then closes the shop's pool.",
+        happened=(
+            "While the database still held the statement that stores the views, "
+            + ("the shutdown ended." if early and early.kind != "close" else "the shop's pool was being closed.")
+        ),
+        misconception="closed-before-storing" if early and early.kind == "close" else None,
+        at=early,
+        error=lab.startup_error,
+    )
     marks = ", ".join("?" * len(seen))
     rows = await lab.sql(
         f"SELECT item_id, sum(number) FROM views WHERE item_id IN ({marks}) GROUP BY item_id", tuple(seen)
@@ -273,12 +294,45 @@ async def _look_at_items(lab: Lab) -> dict[int, int]:
     return seen
 
 
+async def _shut_down_while_storing(lab: Lab) -> tuple[int, Event | None]:
+    """Shut the app down as `shut_down` does, and hold the statement that stores the views for a while.
+
+    Returns the number of the row at which the shutdown began, and the row that shows that it did not wait for the
+    statement: the shop's pool began to close, or the shutdown was over.
+    """
+    asked = len(lab.ledger) + 1
+
+    def goes_on(ledger: Ledger) -> list[Event]:
+        events = ledger.of("close", "lost", "stopped", "exited", since=asked)
+        return [event for event in events if event.connection is None or database_of(lab, event) == SHOP]
+
+    def storing(ledger: Ledger) -> bool:
+        return any("views" in event.detail.casefold() for event in ledger.of("statement", since=asked))
+
+    early = None
+    async with lab.gate("views"):
+        leaving = asyncio.create_task(shut_down(lab))
+        # It may end in each of these ways: what is stored too late, or never, shows in the table.
+        await lab.until(lambda ledger: storing(ledger) or bool(goes_on(ledger)) or leaving.done())
+        if storing(lab.ledger) and not goes_on(lab.ledger):
+            held = len(lab.ledger)
+            lab.advance(PAST_A_NAP)
+            if not await lab.until(lambda ledger: bool(goes_on(ledger)), within=HOLDS) and len(lab.ledger) > held:
+                # The archive's pool may be closed before the views are stored; so this may end either way.
+                await lab.until(lambda ledger: bool(goes_on(ledger)), within=GOES_ON)
+        if storing(lab.ledger):
+            early = first(goes_on(lab.ledger))
+    await leaving
+    return asked, early
+
+
 async def _fail_to_start(lab: Lab, connection: int) -> None:
     """Refuse a connection at startup, and wait until the app has given up or is ready all the same."""
     lab.faults.refuse_connection(connection)
     starting = asyncio.create_task(lab.try_start(pool_size=SIZE))
     try:
-        # What the lab says ends the wait only: a process whose first pool stays open does not end by itself.
+        # What the lab says ends the wait only: a process whose first pool stays open does not end by itself. Both waits
+        # may end either way; who asks for this looks at what the app came to.
         await lab.process.until("startup_failed", "ready", within=lab.patience)
         await lab.until(lambda ledger: bool(ledger.of("ready", "exited")), within=GIVES_UP)
     finally:
@@ -290,6 +344,11 @@ async def _expect_no_start_without(lab: Lab, connection: int) -> None:
     await _fail_to_start(lab, connection)
     refused = first(lab.ledger.of("refused"))
     ready = first(lab.ledger.of("ready"))
+    expect(
+        refused is not None,
+        expected=f"The startup opens more than {connection - 1} connections.",
+        happened="It did not come to a connection that could be refused.",
+    )
     full = ready is None or all(free_in(lab, name, ready.seq) >= SIZE for name in (SHOP, ARCHIVE))
     expect(
         full,
