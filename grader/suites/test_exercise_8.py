@@ -701,8 +701,8 @@ def _one_borrow(lab: Lab, queries: list[Event]) -> bool:
 async def _rows(lab: Lab, day: Day) -> tuple[int, int]:
     """How many reports of a day there are, and how many lines of reports."""
     found = await lab.sql(
-        "SELECT (SELECT count(*) FROM reports WHERE day = ?1), (SELECT count(*) FROM report_lines WHERE day = ?1)",
-        (day.name,),
+        "SELECT (SELECT count(*) FROM reports WHERE day = ?), (SELECT count(*) FROM report_lines WHERE day = ?)",
+        (day.name, day.name),
     )
     reports, lines = found[0]
     assert isinstance(reports, int)
