@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 
-from shop import Item, add_item, expect_full, expect_item, first, settled, told
+from shop import Item, add_item, expect_full, expect_item, first, settled, short, told, turns
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
 from poolkit.judge.fixture import Answer, Lab
+from poolkit.judge.ledger import Ledger
 from poolkit.text import count
 
 
@@ -75,8 +77,18 @@ async def test_borrows_one(lab: Lab) -> None:
     mark = len(lab.ledger)
     async with lab.gate():
         call = lab.send("GET", item.path)
-        await lab.until(lambda ledger: bool(ledger.of("statement", "response", since=mark)))
+        held = await lab.until(lambda ledger: bool(ledger.of("statement", "response", since=mark)))
         _expect_none_opened(lab, mark, size)
+        expect(
+            held and bool(lab.ledger.of("statement", since=mark)),
+            expected="The route asks the database for the item.",
+            happened=(
+                "It answered, and no query had reached the database."
+                if held
+                else f"After {lab.patience:g} s no query had reached the database, and there was no answer."
+            ),
+            at=first(lab.ledger.of("response", since=mark)),
+        )
         state = lab.pool
         expect(
             state.free == size - 1 and state.total == size,
@@ -199,6 +211,13 @@ async def test_shows_changes(lab: Lab) -> None:
         misconception="cached-rows",
         error=error,
     )
+    expect(
+        answer.status != 200 or before.name.encode() not in answer.body,
+        expected="The answer is the item as it stands in the database now.",
+        happened=f"The item's name and price changed in the database; the next request answered {told(answer)}.",
+        misconception="cached-rows",
+        at=first(lab.ledger.of("statement", since=mark)),
+    )
     expect_item(lab, answer, after)
 
 
@@ -234,35 +253,48 @@ async def test_reuses_connections(lab: Lab) -> None:
     quiz="pool-lifecycle.same-connection",
 )
 async def test_visitors_together(lab: Lab) -> None:
-    await lab.start(pool_size=4)
-    items = [await add_item(lab) for _ in range(3)]
+    size = 4
+    await lab.start(pool_size=size)
+    # As many as there are connections: with one fewer, an app that holds one back would not show.
+    items = [await add_item(lab) for _ in range(size)]
     mark = len(lab.ledger)
     async with lab.gate():
         calls = [lab.send("GET", item.path) for item in items]
-        # All three are on their way at once before the first is let through.
-        await lab.until(
-            lambda ledger: (
-                len({event.connection for event in ledger.of("statement", since=mark)}) == 3
-                or bool(ledger.of("response", since=mark))
-            ),
-            within=3.0,
+        # All are on their way at once before the first is let through.
+        reached = await lab.until(
+            lambda ledger: _busy(ledger, mark) == size or bool(ledger.of("response", since=mark)), within=3.0
         )
-    done = await lab.until(lambda ledger: len(ledger.of("done", since=mark)) == 3)
+        busy = _busy(lab.ledger, mark)
+        let = len(lab.ledger)
+    done = await lab.until(lambda ledger: len(ledger.of("done", since=mark)) == size)
     answered = len(lab.ledger.of("response", since=mark))
-    state = await settled(lab, 4)
+    state = await settled(lab, size)
     out = lab.held()
     expect(
-        done and state.free == 4,
-        expected="After three visitors at once, all 4 connections are free again.",
+        done and state.free == size,
+        expected=f"After {size} visitors at once, all {size} connections are free again.",
         happened=(
-            f"{answered} of 3 visitors had an answer, and then {state.free} of 4 connections "
+            f"{answered} of {size} visitors had an answer, and then {state.free} of {size} connections "
             f"{'is' if state.free == 1 else 'are'} free; visitors who come one by one lose none."
         ),
         misconception="one-name-for-all" if out else None,
         at=first([event for event in out if event.seq > mark]),
     )
     for answer, item in zip(await asyncio.gather(*calls), items, strict=True):
-        expect_item(lab, answer, item)
+        _expect_own_item(lab, answer, item, items)
+    shared = _shared_borrow(lab, mark, items)
+    expect(
+        reached and busy == size,
+        expected=f"{size} visitors who come at once use {size} connections, so nobody waits for another one's query.",
+        happened=f"{size} visitors came and {size} connections were free; while the first query ran, "
+        + (
+            f"{size - busy} of them waited, and then their queries ran on a connection that another had borrowed."
+            if shared
+            else f"{size - busy} of them had to wait before they sent theirs."
+        ),
+        misconception="shared-connection" if shared else _why_in_line(lab, mark, let, items),
+        at=shared or first(lab.ledger.of("statement", since=mark)),
+    )
 
 
 @check(
@@ -278,12 +310,14 @@ async def test_pool_of_one(lab: Lab) -> None:
     mark = len(lab.ledger)
     async with lab.gate():
         calls = [lab.send("GET", item.path) for item in items]
-        # The one connection is busy, and the other two have come for it.
-        await lab.until(lambda ledger: ledger.state.waiting == 2 or bool(ledger.of("response", since=mark)), within=2.0)
-    await lab.until(lambda ledger: len(ledger.of("response", since=mark)) == 3)
+        held = await lab.until(lambda ledger: bool(ledger.of("statement", "response", since=mark)))
+        # The one connection is busy, and the other two have come for it. That they wait in the pool's line is only what
+        # the app says, and a line of its own does not show there: it is enough that they have had their turn.
+        await turns(lab, lambda ledger: ledger.state.waiting == 2 or bool(ledger.of("response", since=mark)))
+    done = await lab.until(lambda ledger: len(ledger.of("response", since=mark)) == 3)
     answered = len(lab.ledger.of("response", since=mark))
     expect(
-        answered == 3,
+        held and done,
         expected="Three visitors at once share a pool of one connection, one after the other.",
         happened=f"After {lab.patience:g} s, {answered} of 3 had an answer.",
         at=first(lab.ledger.of("borrow", since=mark)),
@@ -296,7 +330,7 @@ async def test_pool_of_one(lab: Lab) -> None:
             misconception="refuses-to-wait",
             error=lab.request_error(answer.request),
         )
-        expect_item(lab, answer, item)
+        _expect_own_item(lab, answer, item, items)
     state = await settled(lab, 1)
     expect(
         state.total == state.free == 1,
@@ -330,6 +364,62 @@ def _expect_a_query(lab: Lab, answer: Answer, mark: int) -> None:
     )
 
 
+def _expect_own_item(lab: Lab, answer: Answer, item: Item, together: list[Item]) -> None:
+    """Fail the check unless an answer is the item's; that of another visitor is told apart."""
+    body = answer.json()
+    other = next((one for one in together if one != item and body == one.shown), None)
+    expect(
+        other is None,
+        expected=f"GET {item.path} answers with its own item, also when others ask at the same moment.",
+        happened=(
+            f"It answered {short(body)}, the item that another visitor asked for at the same moment; "
+            "visitors who come one by one get their own."
+        ),
+        misconception="one-name-for-all",
+        at=next((event for event in lab.ledger.of("response") if event.request == answer.request), None),
+    )
+    expect_item(lab, answer, item)
+
+
+def _busy(ledger: Ledger, mark: int) -> int:
+    """On how many connections statements have come after `mark`."""
+    return len({event.connection for event in ledger.of("statement", since=mark)})
+
+
+def _asks_for(event: Event, items: list[Item]) -> set[int]:
+    """Return the numbers of those items that a statement names, as a parameter or in its text."""
+    named = {*map(str, event.params), *re.findall(r"\d+", event.detail)}
+    return {item.id for item in items if str(item.id) in named}
+
+
+def _shared_borrow(lab: Lab, mark: int, items: list[Item]) -> Event | None:
+    """Return the first statement that ran for one visitor on a connection that was borrowed for another, if any did."""
+    asked: dict[int | None, set[int]] = {}
+    for event in lab.ledger.of("borrow", "statement", since=mark):
+        if event.kind == "borrow":
+            asked[event.connection] = set()
+        else:
+            for_whom = asked.setdefault(event.connection, set())
+            for_whom |= _asks_for(event, items)
+            if len(for_whom) > 1:
+                return event
+    return None
+
+
+def _why_in_line(lab: Lab, mark: int, let: int, items: list[Item]) -> str | None:
+    """Name what made visitors wait until the queries before theirs were done, when each had a borrow of its own.
+
+    Args:
+        lab: the lab.
+        mark: the number of the row before the visitors came.
+        let: the number of the last row before the first query was let through.
+        items: what the visitors asked for.
+    """
+    borrowed = len(lab.ledger.of("borrow", since=mark)) >= len(items)
+    late = {number for event in lab.ledger.of("statement", since=let) for number in _asks_for(event, items)}
+    return "own-line" if borrowed and late else None
+
+
 def _unusable(message: str) -> bool:
     """Whether an error says, in the words of `databases` or of the pool, that a connection was returned."""
     return "not acquired" in message or "was returned" in message
@@ -361,6 +451,7 @@ async def _is_kept(lab: Lab, item: Item, out: list[Event]) -> bool:
         return False
     mark = len(lab.ledger)
     lab.send("GET", item.path)
+    # When neither comes, the request hangs, and what it would have used stays unknown: then nothing was kept.
     await lab.until(lambda ledger: bool(ledger.of("statement", "response", since=mark)))
     lent = {event.connection for event in out}
     return any(event.connection in lent for event in lab.ledger.of("statement", since=mark))
