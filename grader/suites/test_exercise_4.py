@@ -11,6 +11,7 @@ from shop import answered, expect_full, first, over_or_stuck, settled, short, to
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
 from poolkit.judge.fixture import Answer, Lab
+from poolkit.judge.ledger import Ledger
 from poolkit.text import count
 
 GIVEN_SIZE = 4
@@ -50,6 +51,18 @@ class Ware:
     def too_few(self) -> dict[str, Any]:
         """What the app answers when more pieces are asked for than there are."""
         return {"id": self.id, "name": self.name, "available": self.stock}
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """A statement that failed, and what else is to be tried to tell why that lost a connection.
+
+    `other` is the table that was not missing; `late` tells that other statements of the same borrow came before.
+    """
+
+    ware: Ware
+    other: str
+    late: bool
 
 
 async def add_ware(lab: Lab, *, weightless: bool = False) -> Ware:
@@ -212,11 +225,22 @@ async def test_returns_on_an_sql_error(lab: Lab) -> None:
     await lab.start()
     size = lab.pool.total
     broken, ware = await add_ware(lab, weightless=True), await add_ware(lab)
-    answer = await _visit_without_discounts(lab, ware)
-    _expect_503(lab, answer)
-    await _expect_all_free(lab, size, answer, "one SQL error", "listed-errors", broken)
-    for _ in range(size):  # so that the connection which met the error has its turn
-        await _expect_price(lab, ware, "once the table is back")
+    # Each statement of the route fails once, in whatever order the route sends them.
+    for table, other in (("discounts", "items"), ("items", "discounts")):
+        mark = len(lab.ledger)
+        answer = await _visit_without(lab, table, ware)
+        _expect_503(lab, answer)
+        await _expect_all_free(
+            lab,
+            size,
+            answer,
+            f"one SQL error, while the table {table} was missing",
+            "listed-errors",
+            broken,
+            _Failed(ware, other, late=_failed_late(lab, mark)),
+        )
+        for _ in range(size):  # so that the connection which met the error has its turn
+            await _expect_price(lab, ware, "once the table is back")
 
 
 @check(
@@ -234,13 +258,10 @@ async def test_visitors_together(lab: Lab) -> None:
     async with lab.gate():
         calls = [lab.send("GET", path) for path in paths]
         # All four are on their way at once before the first is let through.
-        await lab.until(
-            lambda ledger: (
-                len({event.connection for event in ledger.of("statement", since=mark)}) == len(calls)
-                or bool(ledger.of("response", since=mark))
-            ),
-            within=3.0,
+        reached = await lab.until(
+            lambda ledger: _busy(ledger, mark) == len(calls) or bool(ledger.of("response", since=mark)), within=3.0
         )
+        busy = _busy(lab.ledger, mark)
     done = await lab.until(lambda ledger: len(ledger.of("done", since=mark)) == len(calls))
     state = await settled(lab, 4)
     out = lab.held()
@@ -264,6 +285,12 @@ async def test_visitors_together(lab: Lab) -> None:
         )
     _expect_body(answers[0], ware.price(3))
     _expect_body(answers[2], ware.too_few)
+    expect(
+        reached and busy == len(calls),
+        expected="Four visitors who come at once use 4 connections, so nobody waits for another one's query.",
+        happened=f"While the first queries ran, there were queries on {busy} of 4 connections; the others lay idle.",
+        at=first(lab.ledger.of("statement", since=mark)),
+    )
 
 
 @check(
@@ -290,11 +317,12 @@ async def test_pool_of_one(lab: Lab) -> None:
             happened=answered(lab, answer),
             error=lab.request_error(answer.request),
         )
-        await settled(lab, 1)
+        await settled(lab, 1)  # whether it came back is what the next visitor finds out
         await _expect_price(lab, ware, f"after a {status}")
-    _expect_503(lab, await _visit_without_discounts(lab, ware))
-    await settled(lab, 1)
-    await _expect_price(lab, ware, "after an SQL error")
+    for table in ("discounts", "items"):
+        _expect_503(lab, await _visit_without(lab, table, ware))
+        await settled(lab, 1)
+        await _expect_price(lab, ware, f"after an SQL error, without the table {table}")
 
 
 # --- visiting ---
@@ -322,11 +350,11 @@ async def _visit(lab: Lab, path: str) -> Answer:
     return answer
 
 
-async def _visit_without_discounts(lab: Lab, ware: Ware) -> Answer:
-    """Ask for a price while the table `discounts` is away."""
-    await lab.sql("ALTER TABLE discounts RENAME TO discounts_away")
+async def _visit_without(lab: Lab, table: str, ware: Ware) -> Answer:
+    """Ask for a price while a table is away."""
+    await lab.sql(f"ALTER TABLE {table} RENAME TO {table}_away")
     answer = await _visit(lab, ware.path(3))
-    await lab.sql("ALTER TABLE discounts_away RENAME TO discounts")
+    await lab.sql(f"ALTER TABLE {table}_away RENAME TO {table}")
     return answer
 
 
@@ -339,15 +367,48 @@ async def _loses_one(lab: Lab, path: str) -> bool:
         await _visit(lab, path)
     except CheckFailed:
         return False
+    # It may end either way: what is lent afterwards is the answer.
     await lab.until(lambda _: len(lab.held()) == before, within=0.1)
     return len(lab.held()) > before
+
+
+async def _why_lost_by_statement(lab: Lab, failed: _Failed) -> str | None:
+    """Name the mistake of a route that loses a connection by a failed statement, and on no other way out."""
+    mark = len(lab.ledger)
+    await lab.sql(f"ALTER TABLE {failed.other} RENAME TO {failed.other}_away")
+    other_lost = await _loses_one(lab, failed.ware.path(3))
+    await lab.sql(f"ALTER TABLE {failed.other}_away RENAME TO {failed.other}")
+    other_late = _failed_late(lab, mark)
+    if other_lost and (failed.late or other_late):
+        return "listed-errors"
+    if not other_lost and other_late and not failed.late:
+        return "before-the-try"
+    return None
+
+
+def _failed_late(lab: Lab, mark: int) -> bool:
+    """Whether the first statement that failed after `mark` was not the first of its borrow."""
+    error = first(lab.ledger.of("error", since=mark))
+    if error is None:
+        return False
+    sent = 0
+    for event in lab.ledger.of("borrow", "statement", connection=error.connection):
+        if event.seq < error.seq:
+            sent = 0 if event.kind == "borrow" else sent + 1
+    return sent > 1
 
 
 # --- expecting ---
 
 
 async def _expect_all_free(
-    lab: Lab, size: int, answer: Answer, after: str, misconception: str, broken: Ware | None = None
+    lab: Lab,
+    size: int,
+    answer: Answer,
+    after: str,
+    misconception: str | None,
+    broken: Ware | None = None,
+    failed: _Failed | None = None,
 ) -> None:
     """Fail the check unless every connection is back.
 
@@ -355,6 +416,7 @@ async def _expect_all_free(
         after: what has happened, for the text.
         misconception: the mistake when nothing but this way loses a connection.
         broken: an item whose row is broken, where it is to be seen whether that loses one too.
+        failed: the statement that failed, where it is to be seen whether another one loses one too.
     """
     state = await settled(lab, size)
     if state.free == size:
@@ -372,6 +434,8 @@ async def _expect_all_free(
             misconception = "success-only"
         elif broken is not None and await _loses_one(lab, broken.path()):
             misconception = "http-exception-only"
+        elif failed is not None:
+            misconception = await _why_lost_by_statement(lab, failed)
     expect(
         False,
         expected=f"When a request is over, however it ended, all {size} connections are free again.",
@@ -455,6 +519,11 @@ def _was_lent(lab: Lab, end: Event) -> bool:
     """Whether a connection that ended was in its borrower's hands."""
     marks = [event for event in lab.ledger.of("borrow", "return", connection=end.connection) if event.seq < end.seq]
     return bool(marks) and marks[-1].kind == "borrow"
+
+
+def _busy(ledger: Ledger, mark: int) -> int:
+    """On how many connections statements have come after `mark`."""
+    return len({event.connection for event in ledger.of("statement", since=mark)})
 
 
 def _are(number: int) -> str:
