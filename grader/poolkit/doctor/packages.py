@@ -96,8 +96,7 @@ def libraries(distribution: str = "poolkit") -> Iterator[Finding]:
         yield Finding("Libraries", Level.PROBLEM, "the library packaging is missing", _AGAIN)
         return
     if wrong:
-        shown = "; ".join(wrong[:_LIST]) + (f"; and {len(wrong) - _LIST} more" if len(wrong) > _LIST else "")
-        yield Finding("Libraries", Level.PROBLEM, shown, _AGAIN)
+        yield Finding("Libraries", Level.PROBLEM, _first_of(wrong), _AGAIN)
     else:
         yield fine("Libraries", f"{number} of them, in versions that fit")
 
@@ -112,7 +111,7 @@ def versions(constraints: Path | None = None, distribution: str = "poolkit") -> 
     try:
         pinned = _pinned(file) if file else {}
         needed = _needed(distribution)
-    except (OSError, UnicodeDecodeError, ValueError, importlib.metadata.PackageNotFoundError, ImportError):
+    except (OSError, ValueError, importlib.metadata.PackageNotFoundError, ImportError):
         return  # what is missing is told by `libraries`; without the file there is nothing to compare with
     others = []
     for name in sorted(needed & pinned.keys()):
@@ -120,11 +119,16 @@ def versions(constraints: Path | None = None, distribution: str = "poolkit") -> 
             if (version := importlib.metadata.version(name)) != pinned[name]:
                 others.append(f"{name} {version} (tried: {pinned[name]})")
     if others:
-        shown = "; ".join(others[:_LIST]) + (f"; and {len(others) - _LIST} more" if len(others) > _LIST else "")
         remedy = "if a check surprises you: python -m pip install -c constraints.txt -e . in the kit's folder"
-        yield Finding("Versions", Level.WARNING, shown, remedy)
+        yield Finding("Versions", Level.WARNING, _first_of(others), remedy)
     elif pinned:
         yield fine("Versions", "those that the kit was tried with")
+
+
+def _first_of(found: Sequence[str]) -> str:
+    """Return the first few of what was found, and how many more there are."""
+    more = f"; and {len(found) - _LIST} more" if len(found) > _LIST else ""
+    return "; ".join(found[:_LIST]) + more
 
 
 def _pinned(file: Path) -> dict[str, str]:

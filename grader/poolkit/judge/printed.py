@@ -14,7 +14,7 @@ LEFT_OUT = "  … library code …"
 
 # Of an exception group, each line begins with bars and pluses.
 _BEGIN = re.compile(r"[ |+]*(?:Exception Group )?Traceback \(most recent call last\):$")
-_FRAME = re.compile(r"(?P<indent>[ |+]*  )File \"(?P<file>.+)\", line [0-9]+")
+_FRAME = re.compile(r"[ |+]*  File \"(?P<file>.+)\", line [0-9]+")
 _BELOW_A_FRAME = re.compile(r"[ |+]*    |[ |+]*  \[Previous line repeated")
 # Which part of a line raised: each Python draws it in its own way.
 _MARKS = re.compile(r"[ |]*[~^]+[ ~^]*")
