@@ -35,6 +35,9 @@ SLACK = 60.0
 """Seconds by which a date in Retry-After may be over when it is looked at."""
 
 HOURS = "/opening-hours"
+HOURS_TRIES = 3
+"""Visitors who wait beside a request for the hours, and requests beside a visitor who does not show at the pool."""
+
 STOCK = 5
 """Pieces of an item that `add_item` makes up."""
 
@@ -211,11 +214,9 @@ async def test_opening_hours(lab: Lab) -> None:
     item = await add_item(lab)
     async with _all_lent(lab, item):
         await _expect_hours(lab, "nobody waiting", "every-page-waits")
-        mark = len(lab.ledger)
-        lab.send("GET", item.path)
-        # Whoever waits somewhere else than at the pool, or blocks everything, never shows there.
-        await lab.until(lambda ledger: _arrived(ledger, mark, 1), within=0.1)
-        await _expect_hours(lab, "one visitor waiting", "blocks-the-loop")
+        for _ in range(HOURS_TRIES):
+            if await _hours_beside_a_visitor(lab, item):
+                break
 
 
 @check(
@@ -644,6 +645,19 @@ async def _expect_hours(lab: Lab, how_busy: str, misconception: str) -> None:
     )
     answer = await call
     _expect_status(lab, answer, 200, f"GET {HOURS}", misconception if answer.status == 503 else None)
+
+
+async def _hours_beside_a_visitor(lab: Lab, item: Item) -> bool:
+    """Ask for the hours while a visitor waits; return whether that visitor waited all the time."""
+    mark = len(lab.ledger)
+    lab.send("GET", item.path)
+    # Whoever waits somewhere else than at the pool, or blocks everything, never shows there.
+    shows = await lab.until(lambda ledger: _arrived(ledger, mark, 1), within=0.1)
+    # The first request for the hours may overtake a visitor on a busy machine; those behind it do not.
+    for _ in range(1 if shows else HOURS_TRIES):
+        await _expect_hours(lab, "one visitor waiting", "blocks-the-loop")
+    # A visitor who has an answer by now may have blocked the app before the hours were asked for.
+    return not _responses(lab.ledger, mark)
 
 
 async def _expect_served(lab: Lab, item: Item, sent_away: int) -> None:
