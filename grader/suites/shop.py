@@ -113,6 +113,27 @@ def database_of(lab: Lab, event: Event) -> str:
     return next((one.detail for one in lab.ledger.of("open", connection=event.connection)), "")
 
 
+def was_lent(lab: Lab, end: Event) -> bool:
+    """Whether a connection that ended was in its borrower's hands."""
+    marks = [event for event in lab.ledger.of("borrow", "return", connection=end.connection) if event.seq < end.seq]
+    return bool(marks) and marks[-1].kind == "borrow"
+
+
+def why_changed(lab: Lab, changes: list[Event], another_pool: str) -> str:
+    """Name the mistake behind connections that were opened or closed while a request ran.
+
+    Args:
+        changes: the rows of their openings and ends, at least one, in order.
+        another_pool: what the exercise calls a second pool.
+    """
+    pooled = [event for event in changes if event.pooled]
+    if not pooled:
+        return "own-connection"
+    if pooled[0].kind == "open":  # where a pool is opened anew, its connections close before
+        return another_pool
+    return "closes-it" if all(was_lent(lab, event) for event in pooled if event.kind != "open") else "reconnects"
+
+
 def free_in(lab: Lab, name: str, until: int) -> int:
     """Return how many connections to a database were in a pool and free at the row of that number."""
     free: set[int | None] = set()

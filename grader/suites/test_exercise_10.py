@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from shop import answered, first, settled, short, told, unusable
+from shop import answered, first, settled, short, told, unusable, why_changed
 
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
@@ -519,10 +519,6 @@ def _expect_none_opened_or_closed(lab: Lab, mark: int) -> None:
     if not changes:
         return
     opened = [event for event in changes if event.kind == "open"]
-    if not all(event.pooled for event in changes):
-        misconception = "own-connection"
-    else:
-        misconception = "second-pool" if len(opened) == len(changes) else "reconnects"
     expect(
         False,
         expected="A request uses the connections that startup opened, and leaves them open.",
@@ -530,7 +526,7 @@ def _expect_none_opened_or_closed(lab: Lab, mark: int) -> None:
             f"While the request ran, {count(len(opened), 'connection')} {_were(len(opened))} opened "
             f"and {len(changes) - len(opened)} closed."
         ),
-        misconception=misconception,
+        misconception=why_changed(lab, changes, "second-pool"),
         at=changes[0],
     )
 

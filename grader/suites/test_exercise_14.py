@@ -12,6 +12,7 @@ from shop import database_of, first, free_in
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
 from poolkit.judge.fixture import Lab
+from poolkit.judge.ledger import Ledger
 from poolkit.text import count
 
 SHOP, ARCHIVE = "shop.db", "archive.db"
@@ -24,6 +25,10 @@ EARLY = 6.0
 
 LATE = 9.0
 """Seconds after that, when the jobs must have been given up: fifteen in all, as the README says."""
+
+FIRST_ENDS, SECOND_ENDS = 5.0, 11.0
+"""Seconds after which two of three jobs may end: before the ten are over, and before they are over that begin anew
+with the first of these ends. Each leaves four seconds for a slow machine."""
 
 PATIENT = 60.0
 """Seconds that the courier is silent while the app runs."""
@@ -288,6 +293,65 @@ async def test_gives_up(lab: Lab) -> None:
 
 
 @check(
+    "The ten seconds are for all jobs together, also when some of them finish on the way",
+    points=2,
+    needs=["gives-up"],
+    lesson="how-long-is-long-enough",
+    quiz="half-failure.drain",
+)
+async def test_one_bound_for_all(lab: Lab) -> None:
+    await lab.start(pool_size=SIZE)
+    mark = len(lab.ledger)
+    # One job is at its last statement, one at its first, and one waits for the courier.
+    async with lab.gate("set parcel") as last:
+        done = [await _order(lab)]
+        await lab.until(lambda ledger: _at_the_order(ledger, mark) == 1, within=0.5)
+        async with lab.gate("into parcels") as initial:
+            await _order(lab)
+            await lab.until(lambda ledger: len(_copying(ledger.of("statement", since=mark))) == 2, within=0.5)
+            await _courier(lab, "silent")
+            await _order(lab)
+            async with _stopping(lab) as asked:
+                await _closes_early(lab, asked)
+                lab.advance(FIRST_ENDS)
+                last.open()
+                await _booked(lab, done)
+                early = await _closes_early(lab, asked)
+                expect(
+                    early is None,
+                    expected=f"Of three jobs one ends {FIRST_ENDS:g} s after the shutdown began; two have time left.",
+                    happened="A connection was closed then, while two jobs were under way.",
+                    misconception="gives-up-too-early",
+                    at=early,
+                )
+                lab.advance(SECOND_ENDS - FIRST_ENDS)
+                initial.open()
+                # Whoever has given the second job up by now closes. With whoever has not, it goes on to its end, which
+                # has to be seen there before the clock moves again.
+                await lab.until(
+                    lambda ledger: bool(ledger.of("close", "lost", since=asked)) or _at_the_order(ledger, mark) == 2,
+                    within=DECIDES,
+                )
+                await _closes_early(lab, asked)
+                lab.advance(EARLY + LATE - SECOND_ENDS)
+                closed = await _all_closed(lab)
+                happened = f"{EARLY + LATE:g} s after it, {_told_open(lab)}."
+                later = False
+                if not closed:
+                    lab.advance(LONG)
+                    later = await _all_closed(lab, 0.5)
+                    happened += " Later on they were closed." if later else ""
+    expect(
+        closed,
+        expected="The jobs that are left after ten seconds are given up, also when another one has just ended: "
+        f"{EARLY + LATE:g} s after the shutdown began everything is closed.",
+        happened=f"One job ended {FIRST_ENDS:g} s after the shutdown began, and {happened}",
+        misconception="bound-begins-anew" if later else None,
+        at=first(lab.ledger.of("shutdown")),
+    )
+
+
+@check(
     "A job that was given up is cancelled and begins nothing more",
     points=2,
     needs=["gives-up"],
@@ -455,7 +519,8 @@ async def test_closes_when_cancelled(lab: Lab) -> None:
         at=lab.ledger.last,
         error=lab.startup_error,
     )
-    await _expect_signed_off(lab)
+    # A plain shutdown signed off: what stands behind a bare `yield` is left out now.
+    await _expect_signed_off(lab, "skipped-when-cancelled")
 
 
 @check(
@@ -764,6 +829,11 @@ def _copying(statements: Iterable[Event]) -> list[Event]:
     return [event for event in statements if "parcels" in event.detail.casefold()]
 
 
+def _at_the_order(ledger: Ledger, mark: int) -> int:
+    """How many jobs have sent the statement that comes after the one to the archive."""
+    return sum("set parcel" in event.detail.casefold() for event in ledger.of("statement", since=mark))
+
+
 def _booking(statements: Iterable[Event]) -> list[Event]:
     """Return the statements of jobs: those with which they write into the archive, and then into the shop."""
     return [event for event in statements if "parcel" in event.detail.casefold()]
@@ -820,14 +890,26 @@ async def _expect_all_closed(lab: Lab, after: str) -> None:
     )
 
 
-async def _expect_signed_off(lab: Lab) -> None:
+async def _expect_signed_off(lab: Lab, otherwise: str | None = None) -> None:
+    """Fail the check unless the shift has ended.
+
+    Args:
+        otherwise: the mistake where the pool was not closed too soon for it.
+    """
     shifts = await lab.sql("SELECT ended FROM shifts")
+    misconception = otherwise
+    if shifts != [(1,)]:
+        # Who signs off at a closed pool has its error: one that goes on, or one that was printed.
+        await lab.exits(within=1.0)
+        error = lab.startup_error
+        if _CLOSED.search(lab.process.output) or (error and _CLOSED.search(error.message.encode())):
+            misconception = "never-signed-off"
     expect(
         shifts == [(1,)],
         expected="The closing calls `sign_off()` while the shop's pool is open, so the shift has ended.",
         happened="After the closing the table `shifts` holds "
         f"{count(sum(row != (1,) for row in shifts), 'shift')} that did not end.",
-        misconception="never-signed-off",
+        misconception=misconception,
         at=_end(lab),
         error=lab.startup_error,
     )

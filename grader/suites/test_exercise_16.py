@@ -415,6 +415,37 @@ async def test_healthy_at_rest(lab: Lab) -> None:
 
 
 @check(
+    "When a query of its own fails or takes long, /health keeps no connection",
+    needs=["healthy-at-rest"],
+    lesson="what-may-a-look-at-the-pool-cost",
+    quiz="sizing.quiet",
+)
+async def test_probe_in_trouble(lab: Lab) -> None:
+    plan = _plan(lab)
+    worker = await _started(lab, plan)
+    size = lab.pool.total
+    # Who asks with the pool's counts sends no statement: nothing of it is held up, and nothing fails.
+    async with lab.gate("select"):
+        mark = len(lab.ledger)
+        await _health(worker, mark)
+    await _expect_nothing_kept(lab, size, "its query took long", first(lab.ledger.of("statement", since=mark)))
+    answer = await _health(worker, len(lab.ledger))
+    expect(
+        answer is not None and answer.status == 200,
+        expected="When the slow query is over, /health answers 200 again.",
+        happened=_what_health_said(worker, answer),
+        misconception="stays-sick" if answer and answer.status == 503 else None,
+        at=_response(lab, answer) if answer else None,
+        error=worker.request_error(answer.request) if answer else None,
+    )
+    lab.faults.fail_statement("select", "disk I/O error", times=1_000)
+    mark = len(lab.ledger)
+    for _ in range(plan.share + 1):
+        await _health(worker, len(lab.ledger))
+    await _expect_nothing_kept(lab, size, "its query failed", first(lab.ledger.of("error", since=mark)))
+
+
+@check(
     "/health answers 200 as long as one more visitor can be served",
     points=2,
     needs=["uses-its-share", "healthy-at-rest"],
@@ -932,6 +963,17 @@ async def _health(worker: Lab, mark: int) -> Answer | None:
         await asyncio.wait((call,), timeout=0.25)
         await _turn(worker)  # on a busy machine this takes longer, and so does the answer
     return await call if call.done() else None
+
+
+async def _expect_nothing_kept(lab: Lab, size: int, why: str, at: Event | None) -> None:
+    state = await settled(lab, size)
+    expect(
+        state.free == size,
+        expected=f"When /health has answered, its connection is free again, also when {why}.",
+        happened=f"Afterwards {state.free} of {size} connections were free.",
+        misconception="probe-keeps-a-connection" if lab.held() else None,
+        at=first(lab.held()) or at,
+    )
 
 
 def _what_health_said(worker: Lab, answer: Answer | None) -> str:

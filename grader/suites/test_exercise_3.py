@@ -6,7 +6,7 @@ import asyncio
 import re
 from dataclasses import replace
 
-from shop import Item, add_item, expect_full, expect_item, first, settled, short, told, turns
+from shop import Item, add_item, expect_full, expect_item, first, settled, short, told, turns, was_lent, why_changed
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
@@ -149,7 +149,7 @@ async def test_returns_the_connection(lab: Lab) -> None:
                 f"After {count(number, 'request')}, {state.total} of {size} "
                 f"{'is' if state.total == 1 else 'are'} open: {_closings(lab, closed)}."
             ),
-            misconception="closes-it" if _closed_while_lent(lab, closed) else "reconnects",
+            misconception=why_changed(lab, closed, "pool-per-request") if closed else None,
             at=first(closed),
         )
         expect_item(lab, answer, item)
@@ -235,13 +235,17 @@ async def test_reuses_connections(lab: Lab) -> None:
     mark = len(lab.ledger)
     for item in items:
         expect_item(lab, await lab.get(item.path), item)
-        opened, closed = lab.ledger.of("open", since=mark), lab.ledger.of("close", "lost", since=mark)
+        changes = lab.ledger.of("open", "close", "lost", since=mark)
+        opened = [event for event in changes if event.kind == "open"]
         expect(
-            not opened and not closed,
+            not changes,
             expected="Requests use the connections that startup opened; none is opened or closed in between.",
-            happened=f"During the requests {count(len(opened), 'connection')} opened and {len(closed)} closed.",
-            misconception=_why_opened(lab, opened, mark) if opened else "reconnects",
-            at=first(opened or closed),
+            happened=(
+                f"During the requests {count(len(opened), 'connection')} opened and "
+                f"{len(changes) - len(opened)} closed."
+            ),
+            misconception=why_changed(lab, changes, "pool-per-request") if changes else None,
+            at=first(opened or changes),
         )
 
 
@@ -431,18 +435,9 @@ def _expect_none_opened(lab: Lab, mark: int, size: int) -> None:
         not opened,
         expected=f"The request borrows one of the {count(size, 'connection')} that are open.",
         happened=f"{count(len(opened), 'new connection')} opened while the request ran.",
-        misconception=_why_opened(lab, opened, mark),
+        misconception=why_changed(lab, lab.ledger.of("open", "close", "lost", since=mark), "pool-per-request"),
         at=first(opened),
     )
-
-
-def _why_opened(lab: Lab, opened: list[Event], mark: int) -> str:
-    """Name the mistake behind connections that opened after `mark`."""
-    if not any(event.pooled for event in opened):
-        return "own-connection"
-    first = opened[0].seq
-    before = [event for event in lab.ledger.of("close", "lost", since=mark) if event.seq < first and event.pooled]
-    return "reconnects" if before else "pool-per-request"
 
 
 async def _is_kept(lab: Lab, item: Item, out: list[Event]) -> bool:
@@ -457,18 +452,9 @@ async def _is_kept(lab: Lab, item: Item, out: list[Event]) -> bool:
     return any(event.connection in lent for event in lab.ledger.of("statement", since=mark))
 
 
-def _closed_while_lent(lab: Lab, closed: list[Event]) -> bool:
-    """Whether a connection ended in its borrower's hands."""
-    for end in closed:
-        last = [event for event in lab.ledger.of("borrow", "return", connection=end.connection)]
-        if last and last[-1].kind == "borrow":
-            return True
-    return False
-
-
 def _closings(lab: Lab, closed: list[Event]) -> str:
     if not closed:
         return "the rest never came back"
-    if _closed_while_lent(lab, closed):
+    if was_lent(lab, closed[0]):
         return f"connection {closed[0].connection} was closed by its borrower"
     return f"{count(len(closed), 'connection')} {'was' if len(closed) == 1 else 'were'} closed during the request"

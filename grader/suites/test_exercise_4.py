@@ -6,9 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from shop import answered, expect_full, first, over_or_stuck, settled, short, told, unusable
+from shop import answered, expect_full, first, over_or_stuck, settled, short, told, unusable, why_changed
 
-from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
 from poolkit.judge.fixture import Answer, Lab
 from poolkit.judge.ledger import Ledger
@@ -449,12 +448,6 @@ def _expect_none_opened_or_closed(lab: Lab, mark: int) -> None:
     changes = lab.ledger.of("open", "close", "lost", since=mark)
     if not changes:
         return
-    closed = [event for event in changes if event.kind != "open" and event.pooled]
-    lent = [event for event in closed if _was_lent(lab, event)]
-    if not any(event.pooled for event in changes):
-        misconception = "own-connection"
-    else:
-        misconception = "closes-it" if lent and len(lent) == len(closed) else "reconnects"
     opened = len(changes) - len([event for event in changes if event.kind != "open"])
     expect(
         False,
@@ -463,7 +456,7 @@ def _expect_none_opened_or_closed(lab: Lab, mark: int) -> None:
             f"While the request ran, {count(opened, 'connection')} {'was' if opened == 1 else 'were'} opened "
             f"and {len(changes) - opened} closed."
         ),
-        misconception=misconception,
+        misconception=why_changed(lab, changes, "pool-per-request"),
         at=changes[0],
     )
 
@@ -513,12 +506,6 @@ def _why_no_404(answer: Answer) -> str | None:
         return "disguises-errors"
     # A route that answers 500 by itself sends JSON; for an error that came out of it, the framework sends text.
     return "catches-its-own-404" if isinstance(answer.json(), dict) else "loses-the-error"
-
-
-def _was_lent(lab: Lab, end: Event) -> bool:
-    """Whether a connection that ended was in its borrower's hands."""
-    marks = [event for event in lab.ledger.of("borrow", "return", connection=end.connection) if event.seq < end.seq]
-    return bool(marks) and marks[-1].kind == "borrow"
 
 
 def _busy(ledger: Ledger, mark: int) -> int:

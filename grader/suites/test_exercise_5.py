@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from shop import Item, add_item, expect_full, first, over_or_stuck, short, told
+from shop import Item, add_item, expect_full, first, over_or_stuck, short, told, why_changed
 
 from poolkit.events import Event, PoolState
 from poolkit.judge.checks import CheckFailed, check, expect
@@ -499,7 +499,7 @@ def _expect_none_opened_or_closed(lab: Lab, mark: int) -> None:
             f"While the request ran, {count(len(opened), 'connection')} {'was' if len(opened) == 1 else 'were'} "
             f"opened and {len(changes) - len(opened)} closed."
         ),
-        misconception="reconnects" if any(event.pooled for event in changes) else "own-connection",
+        misconception=why_changed(lab, changes, "pool-per-request"),
         at=changes[0],
     )
 

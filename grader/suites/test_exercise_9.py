@@ -10,7 +10,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from shop import Item, add_item, first, settled, short, told
+from shop import Item, add_item, first, settled, short, told, why_changed
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
@@ -599,6 +599,9 @@ def _expect_error(lab: Lab, answer: Answer, status: int, what: str, why: str, mi
 def _expect_all_free(lab: Lab, free: int, after: str, misconception: str | None, at: Event | None = None) -> None:
     out = lab.held()
     numbers = ", ".join(str(event.connection) for event in out)
+    ended = [event for event in lab.ledger.of("close", "lost") if event.pooled]
+    if ended and not out:
+        misconception = why_changed(lab, ended, "grows-under-load")
     expect(
         free == SIZE,
         expected=f"When nobody is being served, all {SIZE} connections are free.",
@@ -627,7 +630,7 @@ def _expect_the_same(lab: Lab, mark: int) -> None:
         not changes,
         expected=f"The same {SIZE} connections serve before, during and after the exhaustion.",
         happened=f"Since startup {count(len(changes), 'connection')} {_was(changes)} opened or closed.",
-        misconception="reconnects",
+        misconception=why_changed(lab, changes, "grows-under-load") if changes else None,
         at=first(changes),
     )
 

@@ -1,4 +1,4 @@
-# misconception: reconnects
+# misconception: closes-it
 # caught by: shows-the-order
 """A small shop: a customer looks at an order with the link from a mail. Run it with `uvicorn app:app`."""
 
