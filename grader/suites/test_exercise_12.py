@@ -441,6 +441,44 @@ async def test_times_out(lab: Lab) -> None:
     )
 
 
+@check(
+    "When those in front have given up, a return wakes whoever waits behind them",
+    points=2,
+    needs=["times-out", "first-come-first-served"],
+    lesson="why-does-the-third-reader-wait",
+    quiz="own-pool.fair",
+)
+async def test_passes_over_who_gave_up(lab: Lab) -> None:
+    timeout = float(lab.random.randint(40, 50))
+    desk, _ = await _all_lent(lab, "w1", timeout=timeout)
+    leaver = "w1"
+    for impatient, patient in ((["w2"], ["w3"]), (["w4", "w5", "w6", "w7", "w8"], ["w9", "w10"])):
+        gone = [await desk.queue(name) for name in impatient]
+        await lab.turn()  # their times begin before the clock moves
+        lab.advance(timeout / 2)
+        waiting = {name: await desk.queue(name) for name in patient}
+        lab.advance(timeout / 2)
+        ended = await _comes(lab, lambda gone=gone: all(call.done() for call in gone), QUIET, QUIET_S)  # type: ignore[misc]
+        early = [name for name, call in waiting.items() if call.done()]
+        expect(
+            ended and not early,
+            expected=f"With timeout={timeout:g}, a borrower may wait {timeout:g} seconds from when they came.",
+            happened=f"{_listed(impatient)} came first, {_listed(patient)} {timeout / 2:g} s later. As long again, "
+            + (f"{_listed(early)} had an answer already." if early else "not all of the first had an answer."),
+        )
+        for name in patient:
+            await desk.release(leaver)
+            await _gets(
+                desk,
+                name,
+                call=waiting[name],
+                expected="Who gave up keeps no place in the line: what comes back goes to the one behind them.",
+                after=f"{_listed(impatient)} had given up and {leaver} had returned the only connection",
+                waits="nobody-behind-who-gave-up",
+            )
+            leaver = name
+
+
 # --- returning ---
 
 
@@ -1129,5 +1167,5 @@ def _numbers(events: list[Event]) -> str:
     return ", ".join(str(event.connection) for event in events)
 
 
-def _listed(numbers: Iterable[int]) -> str:
+def _listed(numbers: Iterable[int | str]) -> str:
     return ", ".join(map(str, numbers))
