@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import Poolkit
+from watching import runs
 
 from poolkit.author.metadata import course_problems, exercise_problems, mistakes, not_covered
+from poolkit.author.repeats import Circumstances, busy, circumstances
 from poolkit.author.scaffold import begin
 from poolkit.author.solutions import Kind, solutions
 from poolkit.author.verify import Proof, verify
@@ -246,6 +253,58 @@ def test_faults_of_the_whole_course_are_said(spoiled: Proof) -> None:
     assert spoiled.confusion["off-by-one", "never-again"] == 1
     assert spoiled.accuracy < 0.95
     assert "the right misconception was named for" in told
+
+
+# --- the same verdict each time ---
+
+
+def test_a_verdict_that_changes_is_said(limiter: Course) -> None:
+    """With both seeds, and with what each of them gave; the files whose verdict stays have no such line."""
+    suite = limiter.root / "grader/suites/test_limit_1.py"
+    edit(
+        suite,
+        "        found == [200, 200, 200, 429],",
+        "        found == [200, 200, 200, 429] and lab.random.random() < 0.5,",
+    )
+    [proof] = verify(limiter, ["limit-1"], seed=8, seeds=4).exercises
+    changes = [line for line in proof.problems if "its verdict changes" in line]
+    assert any(
+        re.fullmatch(
+            r"reference: its verdict changes: (passes|fails refuses-the-fourth) with seed 8, "
+            r"and (?!\1)(passes|fails refuses-the-fourth) with seed (9|10|11); [123] of 4 runs differ from the first",
+            line,
+        )
+        for line in changes
+    ), proof.problems
+    assert not any(line.startswith("wrong/one_too_many.py") for line in changes)
+
+
+def test_a_load_lasts_as_long_as_the_runs(poolkit: Poolkit) -> None:
+    """Each file runs once more beside processes that keep the cores busy."""
+    ended = poolkit("author", "verify", "--course", str(LIMITER), "--load", "2", "limit-1")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert circumstances(7, 2, 3) == [
+        Circumstances(7),
+        Circumstances(8),
+        Circumstances(7, load=3),
+        Circumstances(8, load=3),
+    ]
+    with busy(2) as loads:
+        assert [load.poll() for load in loads] == [None, None]
+    assert [load.poll() for load in loads] == [-signal.SIGKILL, -signal.SIGKILL]
+
+
+def test_a_load_ends_with_whoever_began_it() -> None:
+    """Also when that process is killed, and so has no chance to end it."""
+    program = "from poolkit.author.repeats import busy\nwith busy(1) as [load]: print(load.pid, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as begun:
+        assert begun.stdout is not None
+        number = int(begun.stdout.readline())
+        begun.kill()
+    end = time.monotonic() + 30
+    while runs(number) and time.monotonic() < end:
+        time.sleep(0.05)  # no event tells of the end of another's child
+    assert not runs(number)
 
 
 # --- a new exercise ---

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 from test_course import COURSE, SOLUTIONS, misfits
 
+from poolkit.author.repeats import busy
 from poolkit.course import Course
 from poolkit.judge.host import Host
 from poolkit.judge.runner import grade
@@ -25,11 +24,8 @@ def busy_machine() -> Iterator[None]:
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     missing = max(0, 2 * (os.cpu_count() or 1) - workers)
     share = missing // workers + (number < missing % workers)
-    loads = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(share)]
-    yield
-    for load in loads:
-        load.kill()
-        load.wait()
+    with busy(share):
+        yield
 
 
 @pytest.mark.slow  # grades every file of the course, on a machine that is busy with something else

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Poolkit
-from watching import FOOTER, Session, colours, folder_of
+from watching import FOOTER, Session, colours, folder_of, runs, state
 
 from poolkit.course import Course
 from poolkit.workspace import Workspace
@@ -328,7 +328,7 @@ def test_a_signal_ends_it_cleanly(watch: Open, tmp_path: Path, number: int, code
     session.process.kill(number)
     assert session.ended() == code
     assert session.waits_for_lines()
-    assert not [pid for pid in host if Path(f"/proc/{pid}").exists()]
+    assert not [pid for pid in host if runs(pid)]
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
@@ -349,7 +349,7 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(watch: Open) -> No
     session = watch()
     session.verdict("exercise-1")
     session.press("\x1a")
-    _until(lambda: _state(session.pid) == "T")
+    _until(lambda: state(session.pid) == "T")
     assert session.waits_for_lines()
     session.screen.reset()
     session.process.kill(signal.SIGCONT)
@@ -367,10 +367,6 @@ def test_a_warm_process_that_died_is_replaced(watch: Open, app: Path, right: str
     os.kill(host, signal.SIGKILL)
     app.write_text(right)
     session.verdict("Passed.")
-
-
-def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _until(condition: Callable[[], bool], within: float = 30.0) -> None:

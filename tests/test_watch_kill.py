@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Poolkit
-from watching import children, environment, folder_of
+from watching import children, environment, folder_of, runs
 
 from poolkit.course import Course
 from poolkit.workspace import Workspace
@@ -55,7 +55,7 @@ def killed(made: Path, here: Path, right: str, wait: float) -> bool:
         shown, _ = process.communicate()
     assert process.returncode == -signal.SIGKILL, shown
     end = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() for pid in started) or any(temporary.iterdir()):
+    while any(runs(pid) for pid in started) or any(temporary.iterdir()):
         assert time.monotonic() < end, f"left: {started}, {list(temporary.iterdir())}"
         time.sleep(0.01)  # no event tells of the end of another's child
     passed = Workspace(practice).has_passed("exercise-1")

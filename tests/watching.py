@@ -140,6 +140,19 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def state(pid: int) -> str:
+    """Return the letter for a process's state, as `ps` shows it: `T` for stopped; an empty text when there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def runs(pid: int) -> bool:
+    """Tell whether a process runs. One that has ended may stand in the list for seconds, until its parent asks."""
+    return state(pid) not in ("", "Z", "X")
+
+
 def colours(raw: str) -> list[str]:
     """Return the sequences that set a colour or another look."""
     return re.findall(r"\x1b\[[0-9;]*m", raw)

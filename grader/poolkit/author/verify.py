@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from poolkit import lesson, yamlfile
 from poolkit.author.metadata import course_problems, exercise_problems, mistakes, not_covered
+from poolkit.author.repeats import Circumstances, busy, circumstances, what_changed
 from poolkit.author.runs import begin, grade_all
 from poolkit.author.solutions import Kind, Solution, solutions
 from poolkit.course import Course, Exercise
@@ -77,6 +78,8 @@ def verify(
     names: Sequence[str] = (),
     *,
     seed: int = 7,
+    seeds: int = 1,
+    load: int = 0,
     workers: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Proof:
@@ -84,7 +87,10 @@ def verify(
 
     Args:
         names: the exercises to prove; all, and the course as a whole, when none is given.
-        seed: of every run.
+        seed: of every file's first run.
+        seeds: how many runs each file has, each with a seed of its own from `seed` on. A verdict, or a set of failed
+            checks, that is not the same in all of them is a problem.
+        load: how many processes keep the cores busy while each file has as many runs again; 0 for no such runs.
         workers: how many runs at once; see `grade_all`.
         progress: told how many runs are done, of how many.
 
@@ -108,17 +114,23 @@ def verify(
         proof.problems += exercise_problems(course, exercise, files)
         if exercise.suite.exists():
             found += [solution for solution in files if solution.path.is_file()]
-    results: dict[str, list[tuple[Solution, Report]]] = {}
+    results: dict[str, dict[Solution, list[tuple[Circumstances, Report]]]] = {}
+    rounds = circumstances(seed, seeds, load) if found else []
+    done = 0
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=begin) as beside:
         quizzes = None if names else beside.submit(_quizzes, course)
-        runs = grade_all(course, found, seed=seed, workers=workers) if found else ()
-        for done, (solution, report) in enumerate(runs, 1):
-            results.setdefault(solution.exercise, []).append((solution, report))
-            progress(done, len(found))
+        for each in rounds:
+            with busy(each.load):
+                for solution, report in grade_all(course, found, seed=each.seed, workers=workers):
+                    results.setdefault(solution.exercise, {}).setdefault(solution, []).append((each, report))
+                    done += 1
+                    progress(done, len(found) * len(rounds))
     questions = _questions(course)
     for proof in proofs:
         if proof.id in results:
-            _judge(proof, exercises[proof.id], results[proof.id], questions)
+            runs = results[proof.id]
+            _judge(proof, exercises[proof.id], [(file, of[0][1]) for file, of in runs.items()], questions)
+            proof.problems += _changes(runs)
     return _whole(course, proofs, found, quizzes.result() if quizzes else None)
 
 
@@ -176,6 +188,12 @@ def _judge(
     for check in checks:
         if check.id not in failed:
             proof.problems.append(f"check {check.id}: no wrong file is there to fail it; write one, or drop the check")
+
+
+def _changes(runs: Mapping[Solution, Sequence[tuple[Circumstances, Report]]]) -> Iterator[str]:
+    for solution in sorted(runs, key=lambda solution: str(solution.path)):
+        if changed := what_changed(runs[solution]):
+            yield f"{solution.name}: its verdict changes: {changed}"
 
 
 def solution_problems(exercise: Exercise, solution: Solution, report: Report) -> Iterator[str]:

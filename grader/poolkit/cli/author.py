@@ -27,7 +27,25 @@ def author_command() -> None:
 @author_command.command(name="verify")
 @click.argument("exercises", nargs=-1, metavar="[EXERCISE]...", shell_complete=_target.exercise_ids)
 @_target.course_option
-@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True, metavar="N", help="Of every run.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=7, show_default=True, metavar="N", help="Of each file's first run."
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Runs of each file, each with another seed; they have to come out alike.",
+)
+@click.option(
+    "--load",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="K",
+    help="Run all of it once more while K processes keep the cores busy.",
+)
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Runs at once; 2 for each core and 1 more if not given."
 )
@@ -39,6 +57,8 @@ def verify_command(
     exercises: tuple[str, ...],
     course: Course,
     seed: int,
+    seeds: int,
+    load: int,
     jobs: int | None,
     only_quizzes: bool,
     confusion: bool,
@@ -48,6 +68,8 @@ def verify_command(
     Every stub fails the check that it is meant to fail, every right file earns full marks, every wrong file fails
     exactly the checks that its header names, every check is failed by a wrong file, and every link leads somewhere.
     Of the whole course the quizzes too: every key that a run can prove is what the run says.
+
+    With --seeds and --load, each file runs several times, and no verdict and no set of failed checks may change.
 
     Ends with 0 when all of it holds, 1 when something does not.
     """
@@ -61,7 +83,7 @@ def verify_command(
     from poolkit.author.verify import verify
 
     with _progress() as progress:
-        proof = verify(course, names, seed=seed, workers=jobs, progress=progress)
+        proof = verify(course, names, seed=seed, seeds=seeds, load=load, workers=jobs, progress=progress)
     _show(proof, confusion=confusion)
     if proof.quizzes is not None and (proof.quizzes.quizzes or proof.quizzes.problems):
         _show_quizzes(proof.quizzes)
