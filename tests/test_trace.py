@@ -98,6 +98,24 @@ def test_a_request_that_asks_nothing_has_two_steps(ledger: Ledger) -> None:
     ]
 
 
+def test_a_connection_lost_while_it_rested_belongs_to_the_next_request(ledger: Ledger) -> None:
+    """It is the one that finds it missing; the request before had given it back in order."""
+    started(ledger, 2)
+    serve(ledger, 1, 1)
+    ledger.closed(1, lost=True)
+    ledger.request(2, "GET /")
+    ledger.answered(2, status=200, detail="200")
+    ledger.record("done", request=2)
+    ledger.closed(2, lost=True)
+    ledger.record("shutdown")
+    assert rows(ledger)[4:] == [
+        ("Request 1 ends", "2 of 2 free", "returned 1", "answered 200", ()),
+        ("Request 2 arrives", "1 of 1 free", "lost 1", "GET /", ()),
+        ("Request 2 ends", "1 of 1 free", "none", "answered 200", ()),
+        ("Shutdown", "empty", "lost 2", "pool gone", ()),
+    ]
+
+
 def test_an_error_of_the_database_is_the_result(ledger: Ledger) -> None:
     """And a lost or refused connection an action."""
     started(ledger, 1)

@@ -112,30 +112,41 @@ def _counted(action: str) -> tuple[str, int]:
 
 
 def parts(events: Sequence[Event]) -> Iterator[Part]:
-    """Cut a ledger into steps at the app's own events: start, ready, each request, shutdown."""
+    """Cut a ledger into steps at the app's own events: start, ready, each request, shutdown.
+
+    A connection that is lost while nobody is served belongs to what comes next, which finds it missing.
+    """
     cuts = [i for i, event in enumerate(events) if event.kind in ("startup", "request", "shutdown")]
     if not cuts:
         return
     yield Part("App starts", tuple(events[: cuts[0] + 1]))
-    for begin, end in zip(cuts, [*cuts[1:], len(events)], strict=True):
+    begins = [_before_losses(events, cut) for cut in cuts]
+    for cut, begin, end in zip(cuts, begins, [*begins[1:], len(events)], strict=True):
         part = tuple(events[begin:end])
-        match part[0].kind:
+        match events[cut].kind:
             case "startup":
                 if len(part) > 1:
                     yield Part("Startup", part[1:])
             case "request":
-                yield from _request_parts(part)
+                yield from _request_parts(part, cut - begin)
             case _:
                 yield Part("Shutdown", part)
 
 
-def _request_parts(part: tuple[Event, ...]) -> Iterator[Part]:
-    name = f"Request {part[0].request}"
+def _before_losses(events: Sequence[Event], cut: int) -> int:
+    while cut and events[cut - 1].kind == "lost":
+        cut -= 1
+    return cut
+
+
+def _request_parts(part: tuple[Event, ...], at: int) -> Iterator[Part]:
+    """Cut the rows of a request, the row of whose arrival is at `at`."""
+    name = f"Request {part[at].request}"
     used = [i for i, event in enumerate(part) if event.kind in ("statement", "commit", "rollback")]
     if not used:
-        yield Part(f"{name} arrives", part[:1])
-        if len(part) > 1:
-            yield Part(f"{name} ends", part[1:])
+        yield Part(f"{name} arrives", part[: at + 1])
+        if len(part) > at + 1:
+            yield Part(f"{name} ends", part[at + 1 :])
         return
     yield Part(f"{name} arrives", part[: used[0]])
     yield Part(f"{name} queries", part[used[0] : used[-1] + 1])
@@ -184,7 +195,8 @@ def _numbers(numbers: Sequence[int]) -> str:
 
 
 def _result(part: Part) -> str:
-    first, last = part.events[0], part.events[-1]
+    first = next((event for event in part.events if event.kind != "lost"), part.events[0])
+    last = part.events[-1]
     response = next((event for event in part.events if event.kind == "response"), None)
     state = last.state
     if part.event == "App starts":

@@ -114,6 +114,8 @@ async def _do(lab: Lab, word: str, rest: str) -> None:
             lab.advance(int(rest))
         case "kill":
             lab.faults.kill(int(rest))
+            # The row of the cut comes before whatever the scenario does next, on a busy machine too.
+            await lab.until(lambda ledger: bool(ledger.of("lost", "close", connection=int(rest))))
         case "refuse":
             lab.faults.refuse_connection(int(rest))
         case _:
