@@ -10,11 +10,13 @@ import click
 
 from poolkit.cli import _target
 from poolkit.course import Course
+from poolkit.errors import UsageFault
 from poolkit.text import count, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from poolkit.author.mutate import Score
     from poolkit.author.verify import Proof
     from poolkit.quiz.prove import QuizProof
 
@@ -90,6 +92,70 @@ def verify_command(
     ctx.exit(0 if proof.holds else 1)
 
 
+@author_command.command(name="mutate")
+@click.argument("exercises", nargs=-1, metavar="[EXERCISE]...", shell_complete=_target.exercise_ids)
+@_target.course_option
+@click.option("--all", "every", is_flag=True, help="Every exercise of the course.")
+@click.option("--reference-only", is_flag=True, help="Mutants of the reference, and of no other right solution.")
+@click.option(
+    "--sample", type=click.IntRange(min=1), metavar="N", help="So many mutants of each exercise, drawn by the seed."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    metavar="N",
+    help="Of every run, and of the sample.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Runs at once; 2 for each core and 1 more if not given."
+)
+@click.option("--fresh", is_flag=True, help="Grade also what was graded before, with the same checks.")
+@click.pass_context
+def mutate_command(
+    ctx: click.Context,
+    exercises: tuple[str, ...],
+    course: Course,
+    every: bool,
+    reference_only: bool,
+    sample: int | None,
+    seed: int,
+    jobs: int | None,
+    fresh: bool,
+) -> None:
+    """Grade right solutions with one small mistake in each, and show those that pass all the same.
+
+    A mutant that passes needs a check that sees it, or, when it keeps every promise of the README, an entry with the
+    reason in solutions/<id>/equivalent.yaml. A run that was stopped goes on where it was.
+
+    Ends with 0 when no other mutant passes, 1 when one does.
+    """
+    if every == bool(exercises):
+        raise click.UsageError("Name the exercises, or say --all.")
+    names = course.ids if every else [course.exercise(name).id for name in exercises]
+    try:
+        from poolkit.author.mutate import mutate
+    except ModuleNotFoundError as missing:
+        if missing.name != "libcst":
+            raise
+        raise UsageFault("mutants are made with LibCST, which is not here: pip install 'poolkit[author]'") from None
+
+    with _progress() as progress:
+        scores = mutate(
+            course,
+            names,
+            reference_only=reference_only,
+            sample=sample,
+            seed=seed,
+            workers=jobs,
+            fresh=fresh,
+            progress=progress,
+        )
+    _show_scores(scores)
+    ctx.exit(1 if any(score.survivors or score.problems for score in scores) else 0)
+
+
 @author_command.command(name="record")
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
 @_target.course_option
@@ -125,6 +191,27 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _show_scores(scores: Sequence[Score]) -> None:
+    for score in scores:
+        for survivor in score.survivors:
+            click.echo(f"{score.id}: {survivor.file} passes with this mistake:")
+            click.echo(f"  {plain(survivor.mutant.name, 400)}")
+            for line in survivor.mutant.diff.splitlines():
+                click.echo(f"    {plain(line, 200)}")
+            click.echo()
+    for score in scores:
+        for problem in score.problems:
+            click.echo(f"{score.id}: {plain(problem, 400)}")
+    width = max(len(score.id) for score in scores)
+    click.echo(f"  {'':{width}}  mutants   killed  equivalent  unreachable  pass")
+    for score in scores:
+        sign = click.style("✗", fg="red") if score.survivors or score.problems else click.style("✓", fg="green")
+        click.echo(
+            f"{sign} {score.id:{width}}{score.mutants:>9}{score.killed:>9}{score.equivalent:>12}"
+            f"{score.unreachable:>13}{len(score.survivors):>6}"
+        )
 
 
 def _show(proof: Proof, *, confusion: bool) -> None:
