@@ -24,6 +24,10 @@ class Gate:
     def __init__(self, matcher: Matcher) -> None:
         self._matcher = matcher
         self._open = asyncio.Event()
+        self.waiting = 0
+        """How many statements are held."""
+        self.on_wait: Callable[[], None] = lambda: None
+        """Called whenever one more is held."""
 
     def holds(self, sql: str) -> bool:
         """Whether a statement has to wait here."""
@@ -31,7 +35,12 @@ class Gate:
 
     async def wait(self) -> None:
         """Wait until the gate opens; called by the witness for a statement that it holds."""
-        await self._open.wait()
+        self.waiting += 1
+        self.on_wait()
+        try:
+            await self._open.wait()
+        finally:
+            self.waiting -= 1
 
     def open(self) -> None:
         """Let everything through, now and from now on."""

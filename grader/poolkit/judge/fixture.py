@@ -356,8 +356,23 @@ class Lab:
     @asynccontextmanager
     async def gate(self, pattern: str = "") -> AsyncIterator[Gate]:
         """Hold every statement that contains `pattern` at the database until the block ends."""
+        async with self._gate(self.process.witness.gates, pattern) as gate:
+            yield gate
+
+    @asynccontextmanager
+    async def line(self) -> AsyncIterator[Gate]:
+        """Hold every statement before it is in the ledger, until the block ends; then all of them come into it.
+
+        What their tasks did before comes first in the ledger, and what follows from an answer comes after all of them.
+        `until` looks again whenever one more is held.
+        """
+        async with self._gate(self.process.witness.lines, "") as gate:
+            gate.on_wait = self.ledger.wake
+            yield gate
+
+    @asynccontextmanager
+    async def _gate(self, gates: list[Gate], pattern: str) -> AsyncIterator[Gate]:
         gate = Gate(matching(pattern))
-        gates = self.process.witness.gates
         gates.append(gate)
         try:
             async with gate:

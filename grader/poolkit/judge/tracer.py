@@ -7,6 +7,7 @@ import json
 import random
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from poolkit.course import Exercise
@@ -15,6 +16,7 @@ from poolkit.events import Event, Queue
 from poolkit.judge.checks import CheckFailed, NeverRan
 from poolkit.judge.fixture import Lab
 from poolkit.judge.host import Host
+from poolkit.judge.ledger import Ledger
 from poolkit.judge.plugin import PATIENCE
 from poolkit.judge.process import LabPlan, LabProcess
 from poolkit.judge.runner import prepare
@@ -24,6 +26,9 @@ from poolkit.trace import Trace, build
 
 Script = Callable[[Lab], Awaitable[None]]
 """What is done with a lab that is imported and not yet started."""
+
+SOON = 0.5
+"""Seconds after which an app that has not done what it can do at once is not waited for."""
 
 _REQUEST = re.compile(r"(?:(GET|POST|PUT|PATCH|DELETE) )?(/\S*)(?: (.+))?")
 
@@ -56,7 +61,7 @@ def record(
     async def script(lab: Lab) -> None:
         await lab.start()
         for method, path, body in calls:
-            await lab.request(method, path, body=body)
+            await serve(lab, method, path, body)
         await shut_down(lab)
 
     try:
@@ -119,6 +124,28 @@ async def _play(host: Host, plan: LabPlan, script: Script, patience: float) -> R
     finally:
         await lab.close()
         host.detach()
+
+
+async def serve(lab: Lab, method: str, path: str, body: object = None) -> None:
+    """Send a request, and wait until it is answered.
+
+    Statements that its tasks send at the same time stand side by side in what is recorded: the database answers none of
+    them before each connection that was borrowed at once has one, for which of them is quicker is chance.
+    """
+    mark = len(lab.ledger)
+    async with lab.line() as line:
+
+        def all_at_work(ledger: Ledger) -> bool:
+            lent = len(ledger.of("borrow", since=mark)) - len(ledger.of("return", since=mark))
+            return line.waiting >= max(1, lent) or bool(ledger.of("response", "done", since=mark))
+
+        call = lab.send(method, path, body=body)
+        if await lab.until(all_at_work, within=SOON):
+            with suppress(TimeoutError, CheckFailed):
+                async with asyncio.timeout(SOON):
+                    await lab.turn()  # so that whoever borrows at once has done so
+            await lab.until(all_at_work, within=SOON)
+    await call
 
 
 async def shut_down(lab: Lab) -> None:

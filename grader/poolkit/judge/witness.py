@@ -14,7 +14,7 @@ import re
 import socket
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ class Witness:
         self.files = files
         self.faults = faults
         self.gates: list[Gate] = []
+        self.lines: list[Gate] = []
+        """Gates at which statements are held before they are in the ledger."""
         self.tampering: list[str] = []
         """What broke the protocol, a sentence each."""
         self.flooded = False
@@ -340,10 +342,9 @@ class _Session:
         if not self._ledger.is_borrowed(self._number):
             self._ledger.record("refused", connection=self._number, detail=sql)
             return _failure("ProgrammingError", _NOT_BORROWED)
+        await _pass(self._witness.lines, sql)
         self._ledger.record(kind, connection=self._number, detail=sql, params=parameters[:20])
-        # Asked anew after each wait, since gates come and go meanwhile.
-        while gate := next((gate for gate in self._witness.gates if gate.holds(sql)), None):
-            await gate.wait()
+        await _pass(self._witness.gates, sql)
         if fault := self._witness.faults.next_statement(sql):
             error, text, delay = fault
             if delay:
@@ -387,6 +388,12 @@ async def _result(cursor: aiosqlite.Cursor) -> Message:
     rows = [wire.pack_row(row) for row in await cursor.fetchall()]
     # Read only now: sqlite3 counts the rows of RETURNING as they are fetched.
     return {"ok": True, "lastrowid": cursor.lastrowid, "rowcount": cursor.rowcount, "columns": columns, "rows": rows}
+
+
+async def _pass(gates: Sequence[Gate], sql: str) -> None:
+    """Wait until no gate holds a statement; asked anew after each wait, since gates come and go meanwhile."""
+    while gate := next((gate for gate in gates if gate.holds(sql)), None):
+        await gate.wait()
 
 
 def _failure(error: str, message: str) -> Message:

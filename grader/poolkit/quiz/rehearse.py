@@ -27,7 +27,7 @@ from poolkit.judge.fixture import Lab
 from poolkit.judge.host import Host
 from poolkit.judge.runner import prepare, start_host
 from poolkit.judge.submission import Submission
-from poolkit.judge.tracer import play, shut_down
+from poolkit.judge.tracer import play, serve, shut_down
 from poolkit.quiz import load
 from poolkit.quiz.facts import Run
 from poolkit.text import plain
@@ -119,7 +119,7 @@ async def _do(lab: Lab, word: str, rest: str) -> None:
         case "refuse":
             lab.faults.refuse_connection(int(rest))
         case _:
-            await lab.request(word, rest)
+            await serve(lab, word, rest)
 
 
 def recording(name: str, found: Run) -> str:
