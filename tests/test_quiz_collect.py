@@ -292,7 +292,7 @@ def test_a_report_holds_the_quizzes(poolkit: Poolkit, folder: Path) -> None:
     (folder / "broken.yaml").unlink()
     ran = poolkit(*common)
     assert ran.returncode == 1
-    assert "17 of 17 points" in ran.stdout
+    assert "18 of 18 points" in ran.stdout
     assert ran.stdout.endswith("0 of 1 quiz passed, 1 of 6 points, apart from those of the exercises\n")
 
 

@@ -163,6 +163,37 @@ async def shut_down(lab: Lab) -> int:
     return asked
 
 
+async def expect_given(lab: Lab, path: str, status: int, wanted: object = None) -> None:
+    """Fail the check unless a route that was given answers as it did; `wanted` is its JSON, where that matters."""
+    answer = await lab.get(path)
+    right = answer.status == status and (wanted is None or answer.json() == wanted)
+    told_right = f"{status} with {short(wanted)}" if wanted is not None else str(status)
+    expect(
+        right,
+        expected=f"GET {path} answers as in the file that you were given: {told_right}.",
+        happened=answered(lab, answer),
+        misconception="changes-what-was-given",
+        error=lab.request_error(answer.request),
+    )
+
+
+async def expect_emptied(lab: Lab) -> None:
+    """Let the app shut down, and fail the check unless the pool is closed then, as the given code does it."""
+    size = lab.pool.total
+    asked = await shut_down(lab)
+    await lab.until(lambda ledger: not ledger.state.total, within=LATEST_RETURN)
+    left, lost = lab.pool.total, lab.ledger.of("lost", since=asked)
+    expect(
+        not left and not lost,
+        expected="The shutdown closes every connection of the pool, as in the file that you were given.",
+        happened=f"When the shutdown was over, {count(left or len(lost), 'connection')} of {size} "
+        + ("stood open." if left else "broke off without being closed."),
+        misconception="drops-the-shutdown" if left == size else None,
+        at=first(lab.ledger.of("stopped")) or first(lost),
+        error=lab.startup_error,
+    )
+
+
 def closes_in_vain(lab: Lab, asked: int) -> bool:
     """Whether a pool that has begun to close, after the row of that number, still lends a connection."""
     closing = {database_of(lab, event) for event in lab.ledger.of("close", since=asked)}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from shop import answered, first, settled, short, told, unusable, why_changed
+from shop import answered, expect_emptied, first, settled, short, told, unusable, why_changed
 
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
@@ -309,6 +309,17 @@ async def test_crowd(lab: Lab) -> None:
         _expect_order(answer, orders[place % len(orders)])
     await lab.turn()  # whatever came before it is served by now, also those whom `_let_all_in` sent
     await _expect_all_free(lab, size, f"{CROWD} visitors", "one-name-for-all")
+
+
+@check(
+    "The shutdown empties the pool, as it did before",
+    needs=["one-at-a-time"],
+    lesson="how-few-connections-are-enough",
+    quiz="pool-shutdown.life",
+)
+async def test_emptied_at_shutdown(lab: Lab) -> None:
+    await lab.start()
+    await expect_emptied(lab)
 
 
 async def _expect_full_house(lab: Lab, size: int, *, with_one_key: int = 1) -> None:

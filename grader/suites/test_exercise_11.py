@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import h11
-from shop import LATEST_RETURN, expect_full, first, short, told, unusable
+from shop import LATEST_RETURN, expect_emptied, expect_full, first, short, told, unusable
 
 from poolkit.events import CONNECTION_KINDS, Event, PoolState
 from poolkit.judge.checks import CheckFailed, check, expect
@@ -328,6 +328,17 @@ async def test_pool_of_one(lab: Lab) -> None:
         await _mail(lab, desk, letter, mark)
         await _expect_export(lab, client, desk, mark)
     await _expect_all_back(lab, 1, "all of them were served")
+
+
+@check(
+    "The shutdown empties the pool, as it did before",
+    needs=["lets-go-for-the-courier"],
+    lesson="what-does-a-connection-do-while-its-borrower-waits",
+    quiz="pool-shutdown.life",
+)
+async def test_emptied_at_shutdown(lab: Lab) -> None:
+    await lab.start()
+    await expect_emptied(lab)
 
 
 # --- a client that reads when it is told to ---

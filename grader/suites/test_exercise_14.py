@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 
-from shop import database_of, first, free_in
+from shop import database_of, expect_given, first, free_in
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
@@ -129,6 +129,9 @@ async def test_takes_orders(lab: Lab) -> None:
         happened="No statement with the customer's name reached archive.db.",
         at=first(copies),
     )
+    [order] = await lab.sql("SELECT id, customer, parcel FROM orders WHERE customer = ?", (customer,))
+    await expect_given(lab, f"/orders/{order[0]!r}", 200, dict(zip(("id", "customer", "parcel"), order, strict=True)))
+    await expect_given(lab, f"/orders/{lab.random.randrange(10_000_000, 100_000_000)}", 404)
     await lab.until(lambda ledger: not ledger.state.borrowed, within=DECIDES)
     expect(
         lab.pool.free == lab.pool.total == 2 * SIZE,

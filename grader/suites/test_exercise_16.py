@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from shop import Item, add_item, expect_item, first, settled, told
+from shop import Item, add_item, expect_emptied, expect_item, first, settled, told
 
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
@@ -359,13 +359,23 @@ async def test_stats_after_errors(lab: Lab) -> None:
     await lab.until(lambda ledger: not ledger.state.borrowed, within=2.0)
     await _expect_still_right(lab, worker, "After two pages that do not exist and two SQL errors", 0)
     async with _lent(lab, worker, item, plan.share) as visitors:
-        gone = lab.random.randrange(2, 4)
+        gone, mark = lab.random.randrange(2, 4), len(lab.ledger)
         await visitors.queue(gone)
         for _ in range(2):
             worker.advance(40)
             await visitors.until_answered(gone)
             if visitors.answered() >= gone:
                 break
+        asked = {event.request for event in lab.ledger.of("request", since=mark) if event.detail.endswith(item.path)}
+        answers = [event for event in lab.ledger.of("response", since=mark) if event.request in asked]
+        other = first([event for event in answers if event.status != 503])
+        expect(
+            other is None,
+            expected="A visitor who waits for a connection in vain gets 503, as in the file that you were given.",
+            happened=f"One was answered {other.status}." if other else "",
+            misconception="changes-what-was-given",
+            at=other,
+        )
         await _expect_still_right(
             lab, worker, f"After {gone} visitors who waited in vain, with {plan.share} being served,", 0
         )
@@ -595,6 +605,17 @@ async def test_visitors_wait_on(lab: Lab) -> None:
             at=first(lab.ledger.of("response")[-1:]),
         )
     await visitors.leave(item)
+
+
+@check(
+    "The shutdown empties the pool, as it did before",
+    needs=["fits-the-limit"],
+    lesson="who-divides-the-connections",
+    quiz="pool-shutdown.life",
+)
+async def test_emptied_at_shutdown(lab: Lab) -> None:
+    worker = await _started(lab, _plan(lab))
+    await expect_emptied(worker)
 
 
 # --- workers ---

@@ -6,7 +6,20 @@ import asyncio
 import re
 from dataclasses import replace
 
-from shop import Item, add_item, expect_full, expect_item, first, settled, short, told, turns, was_lent, why_changed
+from shop import (
+    Item,
+    add_item,
+    expect_emptied,
+    expect_full,
+    expect_item,
+    first,
+    settled,
+    short,
+    told,
+    turns,
+    was_lent,
+    why_changed,
+)
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
@@ -342,6 +355,17 @@ async def test_pool_of_one(lab: Lab) -> None:
         happened=f"{state.total} open, {state.free} free.",
         misconception="never-returned" if lab.held() else None,
     )
+
+
+@check(
+    "The shutdown empties the pool, as it did before",
+    needs=["reads-the-item"],
+    lesson="concept-flow",
+    quiz="pool-shutdown.life",
+)
+async def test_emptied_at_shutdown(lab: Lab) -> None:
+    await lab.start()
+    await expect_emptied(lab)
 
 
 def _expect_a_query(lab: Lab, answer: Answer, mark: int) -> None:

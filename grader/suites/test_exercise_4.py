@@ -6,7 +6,18 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from shop import answered, expect_full, first, over_or_stuck, settled, short, told, unusable, why_changed
+from shop import (
+    answered,
+    expect_emptied,
+    expect_full,
+    first,
+    over_or_stuck,
+    settled,
+    short,
+    told,
+    unusable,
+    why_changed,
+)
 
 from poolkit.judge.checks import CheckFailed, check, expect
 from poolkit.judge.fixture import Answer, Lab
@@ -322,6 +333,17 @@ async def test_pool_of_one(lab: Lab) -> None:
         _expect_503(lab, await _visit_without(lab, table, ware))
         await settled(lab, 1)
         await _expect_price(lab, ware, f"after an SQL error, without the table {table}")
+
+
+@check(
+    "The shutdown empties the pool, as it did before",
+    needs=["returns-early"],
+    lesson="concept-flow",
+    quiz="pool-shutdown.life",
+)
+async def test_emptied_at_shutdown(lab: Lab) -> None:
+    await lab.start()
+    await expect_emptied(lab)
 
 
 # --- visiting ---

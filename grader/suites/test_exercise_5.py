@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from shop import Item, add_item, expect_full, first, over_or_stuck, short, told, why_changed
+from shop import Item, add_item, expect_emptied, expect_full, first, over_or_stuck, short, told, why_changed
 
 from poolkit.events import Event, PoolState
 from poolkit.judge.checks import CheckFailed, check, expect
@@ -381,6 +381,17 @@ async def test_pool_of_one(lab: Lab) -> None:
         await _settled(lab, 1)
         await _expect_answer(lab, "GET", item.path, 200, f"with a pool of one connection, after a {status}")
         await _settled(lab, 1)
+
+
+@check(
+    "The shutdown empties the pool, as it did before",
+    needs=["serves-and-takes-back"],
+    lesson="what-does-the-yield-do",
+    quiz="pool-shutdown.life",
+)
+async def test_emptied_at_shutdown(lab: Lab) -> None:
+    await lab.start()
+    await expect_emptied(lab)
 
 
 # --- visiting ---

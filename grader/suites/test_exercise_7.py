@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shop import first, settled, short, told, turns
+from shop import expect_emptied, expect_given, first, settled, short, told, turns
 
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
@@ -99,6 +99,8 @@ async def test_moves_the_pieces(lab: Lab) -> None:
         expected="A transfer of one item changes no other item's shelves.",
         happened=f"Another item's shelves changed: {await _told(lab, others)}.",
     )
+    shown = {others.source: others.at_source, others.target: others.at_target}
+    await expect_given(lab, f"/stock/{others.item}", 200, shown)
 
 
 @check(
@@ -307,6 +309,17 @@ async def test_waits_for_its_turn(lab: Lab) -> None:
         misconception="lost-update" if now == shelves.moved(pieces) else None,
         at=first(_attempts(lab.ledger, mark)),
     )
+
+
+@check(
+    "The shutdown empties the pool, as it did before",
+    needs=["refuses-whole"],
+    lesson="when-is-it-written",
+    quiz="pool-shutdown.life",
+)
+async def test_emptied_at_shutdown(lab: Lab) -> None:
+    await lab.start()
+    await expect_emptied(lab)
 
 
 # --- asking ---

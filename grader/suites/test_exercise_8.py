@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from shop import TURNS, first, settled, short, told, turns
+from shop import TURNS, expect_emptied, first, settled, short, told, turns
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
@@ -543,6 +543,17 @@ async def test_pool_of_one(lab: Lab) -> None:
     )
     _expect_status(lab, taken, "POST /orders", 201)
     _expect_dashboard(lab, shown, bad)
+
+
+@check(
+    "The shutdown empties the pool, as it did before",
+    needs=["visitors-side-by-side"],
+    lesson="what-is-shared-and-what-is-not",
+    quiz="pool-shutdown.life",
+)
+async def test_emptied_at_shutdown(lab: Lab) -> None:
+    await lab.start()
+    await expect_emptied(lab)
 
 
 # --- visiting ---

@@ -10,7 +10,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from shop import Item, add_item, first, settled, short, told, why_changed
+from shop import Item, add_item, expect_emptied, first, settled, short, told, why_changed
 
 from poolkit.events import Event
 from poolkit.judge.checks import check, expect
@@ -462,6 +462,17 @@ async def test_recovers(lab: Lab) -> None:
     state = await settled(lab, SIZE)
     _expect_all_free(lab, state.free, "After the visitor who had to wait for a moment", None)
     _expect_the_same(lab, begin)
+
+
+@check(
+    "The shutdown empties the pool, as it did before",
+    needs=["gives-up"],
+    lesson="why-not-open-a-third-connection",
+    quiz="pool-shutdown.life",
+)
+async def test_emptied_at_shutdown(lab: Lab) -> None:
+    await lab.start()
+    await expect_emptied(lab)
 
 
 # --- visiting, holding, passing time ---
