@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +19,7 @@ from conftest import Poolkit
 from watching import children, environment, folder_of
 
 from poolkit.course import Course
+from poolkit.errors import HostFault
 from poolkit.judge.bench import Bench
 from poolkit.judge.halt import Halt
 from poolkit.judge.host import Host
@@ -268,6 +271,22 @@ def test_a_file_that_is_gone_is_gone_for_the_next_run(bench: Bench, tmp_path: Pa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_host_that_is_killed_with_unread_words_has_died() -> None:
+    """Its socket is reset then, and not just closed; whoever sees that makes another host."""
+    host = Host()
+    try:
+        host.wait_until_warm()
+        os.kill(host.pid, signal.SIGSTOP)
+        host.preload([])
+        os.kill(host.pid, signal.SIGKILL)
+        select.select([host._socket], [], [], 60)
+        with pytest.raises(HostFault, match="exit code -9"):
+            host.catch_up()
+        assert not host.alive
+    finally:
+        host.close()
+
+
 def test_a_waiting_lab_that_died_costs_nobody_anything(bench: Bench, course: Course, tmp_path: Path) -> None:
     """Somebody ended them all, or the machine had no memory: others are forked."""
     bench.spares.fill(6)

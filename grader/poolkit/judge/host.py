@@ -38,6 +38,7 @@ class Host:
         self._buffer = b""
         self._folder: Path | None = None
         self._warm = False
+        self._hung_up = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._labs: dict[int, Callable[[int | None, str], None]] = {}
         self._lab_count = 0
@@ -96,8 +97,8 @@ class Host:
 
     @property
     def alive(self) -> bool:
-        """Whether its process still runs."""
-        return self._process.poll() is None
+        """Whether its process still runs; one that has hung up is about to end, or has."""
+        return not self._hung_up and self._process.poll() is None
 
     def wait_until_warm(self) -> None:
         """Block until labs can be forked.
@@ -190,7 +191,10 @@ class Host:
         self._take()
 
     def _take(self) -> None:
-        data = self._socket.recv(1 << 16)
+        try:
+            data = self._socket.recv(1 << 16)
+        except ConnectionError:  # killed before it had read all that it was told
+            data = b""
         if not data:
             self._host_ended()
             return
@@ -207,6 +211,7 @@ class Host:
                         ended(message["code"], message["why"])
 
     def _host_ended(self) -> None:
+        self._hung_up = True
         if self._loop is None:
             raise self._died()
         self.detach()
@@ -215,6 +220,9 @@ class Host:
         self._labs.clear()
 
     def _died(self) -> HostFault:
+        self._hung_up = True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_LIMIT)  # it hangs up a moment before it has ended
         told = ""
         if self._process.poll() is not None and self._process.stderr is not None:
             lines = self._process.stderr.read().decode(errors="replace").strip().splitlines()
