@@ -170,7 +170,7 @@ def test_an_attack_earns_nothing(
     assert report.fault is None, told(report)
     assert report.points <= attack.honest, told(report)
     assert exit_code([report]) == 1, told(report)
-    assert report.max_points == (17 if report.exercise == "exercise-3" else 11)
+    assert report.max_points == (18 if report.exercise == "exercise-3" else 11)
     statuses = {check.status for check in report.checks} | {report.status}
     assert attack.outcomes & {*map(str, statuses)} or "*" in attack.outcomes, told(report)
     failed = {check.id for check in report.checks if check.status in (Status.FAIL, Status.TAMPERING)}
@@ -286,7 +286,7 @@ def test_no_answer_is_printed_for_the_judge(poolkit: Poolkit, tmp_path: Path) ->
     for name in ("a01_exit_at_import", "a03_atexit", "a20_printed_report"):
         ended = poolkit("check", "3", "--path", str(named(name).path))
         assert ended.returncode == 1, ended.stdout + ended.stderr
-        assert "17 of 17 points" not in ended.stdout.splitlines()[-1]
+        assert "18 of 18 points" not in ended.stdout.splitlines()[-1]
         assert ended.stderr == ""
 
 
@@ -314,7 +314,7 @@ def test_files_beside_the_app_reach_no_judge(name: str, start: list[str]) -> Non
         check=False,
     )
     assert ended.returncode == 1, ended.stdout + ended.stderr
-    assert re.search(r"^  [01] of 17 points", ended.stdout, re.MULTILINE), ended.stdout
+    assert re.search(r"^  [01] of 18 points", ended.stdout, re.MULTILINE), ended.stdout
     assert ended.stderr == ""
 
 

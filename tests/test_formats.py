@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from poolkit import formats
+from poolkit.advice import advice
 from poolkit.course import find_course
 from poolkit.events import Event, Location, PoolState
 from poolkit.formats import github
@@ -148,6 +149,20 @@ def test_text_explains_the_first_failure_in_order(monkeypatch: pytest.MonkeyPatc
     places = [text.find(part) for part in parts]
     assert -1 not in places, dict(zip(parts, places, strict=True))
     assert places == sorted(places)
+
+
+def test_text_begins_with_the_learners_own_exception(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Type, message and line stand above what was expected; what its words leave open is said below them."""
+    where = Location("app.py", 19, 'await database.execute("PRAGMA journal_mode=WAL")')
+    check = dataclasses.replace(FAILED, error=AppError("DatabaseError", "not authorized", where))
+    lines = [line.strip() for line in shown([report(check)], monkeypatch).splitlines()]
+    at = lines.index("Raised       DatabaseError: not authorized")
+    assert lines[at + 1] == 'app.py:19   await database.execute("PRAGMA journal_mode=WAL")'
+    assert lines[at + 2].startswith("The lab's database refuses this statement")
+    assert at < next(number for number, line in enumerate(lines) if line.startswith("Expected"))
+    own_loop = AppError("RuntimeError", "asyncio.run() cannot be called from a running event loop", None)
+    assert "This runs at import" in shown([report(BEYOND, error=own_loop)], monkeypatch)
+    assert advice(AppError("RuntimeError", "something else", None)) == ""
 
 
 def test_text_fits_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -359,6 +359,20 @@ def test_an_import_that_fails_reaches_no_check(grading: Grading) -> None:
     assert [check.status for check in report.checks] == [Status.NOT_REACHED]
 
 
+@pytest.mark.parametrize("stuck", ["while True: pass", "time.sleep(1000)", "wait()"])
+def test_an_import_that_never_ends_names_its_line(grading: Grading, stuck: str) -> None:
+    """The line of the learner's file where it is, whether it works or sleeps."""
+    report = grading(
+        "@check('x')\nasync def test_x(lab): pass", f"import time\nwait = lambda: time.sleep(9)\n{stuck}\n"
+    )
+    assert report.error is not None
+    assert report.error.message.startswith("importing the file did not finish within ")
+    assert report.error.message.endswith("; it was at this line")
+    assert report.error.where is not None
+    assert (report.error.where.file, report.error.where.line) == ("app.py", 2 if stuck == "wait()" else 3)
+    assert report.points == 0
+
+
 def test_every_layer_that_the_machine_has_is_reported(grading: Grading) -> None:
     """The report says which layers of the sandbox held."""
     report = grading("@check('x')\nasync def test_x(lab): pass")

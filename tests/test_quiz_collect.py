@@ -282,7 +282,7 @@ def test_a_report_holds_the_quizzes(poolkit: Poolkit, folder: Path) -> None:
     ran = poolkit(*common, "--format", "json")
     assert (ran.returncode, ran.stderr) == (2, "")
     report = json.loads(ran.stdout)
-    assert (report["points"], report["max_points"], report["exit_code"]) == (17, 17, 2)
+    assert (report["points"], report["max_points"], report["exit_code"]) == (18, 18, 2)
     assert (report["quizzes"]["points"], report["quizzes"]["max_points"]) == (1, 6)
     assert [each["status"] for each in report["quizzes"]["answers"]] == ["error", "fail"]
     assert report["quizzes"]["answers"][1]["result"]["questions"][1]["outcome"] == "right"

@@ -111,6 +111,8 @@ async def _why_not_empty(lab: Lab, asked: int, stopped: Event) -> tuple[str, str
     closed = {event.connection for event in lab.ledger.of("close") if event.seq < stopped.seq}
     if not closed and b"was never awaited" in lab.process.output:
         return "not-awaited", f"{happened} A coroutine was made and never awaited."
+    if error := lab.startup_error:
+        return "ends-at-an-error", f"{happened} The shutdown code raised {error}, and went no further."
     if late := lab.ledger.of("open", since=asked):
         return "another-pool", f"{happened} The shutdown had opened {len(late)} more."
     if all(not event.pooled for event in lab.ledger.of("open") if event.connection not in closed):

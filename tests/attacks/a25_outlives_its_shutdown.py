@@ -1,5 +1,5 @@
 # attack: 25 keeps threads that never end, and ignores being told to stop
-# honest: 5
+# honest: 6
 # outcome: fail
 # check: returns-the-connection
 import signal

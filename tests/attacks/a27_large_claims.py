@@ -2,7 +2,7 @@
 # honest: 1
 # outcome: tampering
 # limit: 30
-# says: MiB of claims
+# says: MiB of claims|a line is not JSON
 import gc
 from contextlib import asynccontextmanager
 

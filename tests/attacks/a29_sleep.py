@@ -1,5 +1,5 @@
 # attack: 29 replaces asyncio's sleeping, waiting and timing
-# honest: 5
+# honest: 6
 # outcome: fail
 # check: *
 # limit: 2

@@ -1,5 +1,5 @@
 # attack: 29 stops every clock
-# honest: 5
+# honest: 6
 # outcome: fail
 # check: returns-the-connection
 # limit: 2

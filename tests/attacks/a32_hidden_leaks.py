@@ -1,5 +1,5 @@
 # attack: 32 never returns a connection, and tells the judge that it did
-# honest: 5
+# honest: 6
 # outcome: fail
 # check: returns-the-connection
 # limit: 1

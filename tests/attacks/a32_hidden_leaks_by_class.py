@@ -1,5 +1,5 @@
 # attack: 32 loses connections in a pool that reports every one as returned
-# honest: 5
+# honest: 6
 # outcome: fail
 # check: returns-the-connection
 # limit: 1

@@ -1,5 +1,5 @@
 # attack: 32 reopens its pool whenever it has lost a connection
-# honest: 5
+# honest: 6
 # outcome: fail
 # check: returns-the-connection
 from contextlib import asynccontextmanager

@@ -1,5 +1,5 @@
 # attack: 38 borrows and fails in lines and files with control characters in their names
-# honest: 5
+# honest: 6
 # outcome: fail
 # check: returns-the-connection
 from contextlib import asynccontextmanager

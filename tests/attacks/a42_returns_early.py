@@ -1,5 +1,5 @@
 # attack: 42 says that each request is over before it is
-# honest: 5
+# honest: 6
 # outcome: fail
 # check: returns-the-connection
 import gc

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from poolkit.advice import advice
 from poolkit.events import Event
 from poolkit.quiz.result import Folder, HandedIn, number
-from poolkit.report import CheckReport, Report, Status
+from poolkit.report import AppError, CheckReport, Report, Status
 from poolkit.text import count, plain, plain_lines
 
 WIDTH = 78
@@ -67,6 +68,9 @@ def _check(check: CheckReport) -> Iterator[str]:
 def _explanation(report: Report, check: CheckReport) -> Iterator[str]:
     yield click.style(f"  {check.title}", bold=True)
     yield ""
+    if check.error:
+        yield from _raised(check.error)
+        yield ""
     yield from _field("Expected", check.expected)
     yield from _field("Happened", check.happened)
     if check.status is Status.TAMPERING:
@@ -77,9 +81,6 @@ def _explanation(report: Report, check: CheckReport) -> Iterator[str]:
     for where in check.borrowed_at:
         yield ""
         yield from _field("Borrowed at", f"{where}   {where.text}")
-    if check.error and check.error.where and not check.borrowed_at:
-        yield ""
-        yield from _field("Raised at", f"{check.error.where}   {check.error.where.text}")
     if check.why:
         yield ""
         yield from _field("Why it hurts", check.why)
@@ -93,6 +94,16 @@ def _explanation(report: Report, check: CheckReport) -> Iterator[str]:
     if check.quiz:
         yield from _field("Ask yourself", f"poolkit quiz take {check.quiz.partition('.')[0]}")
     yield from _field("Next", f"poolkit hint {report.exercise}")
+
+
+def _raised(error: AppError) -> Iterator[str]:
+    """The learner's own exception, which explains more than anything that followed from it."""
+    said = f"{error.type}: {error.message}" if error.type and error.message else error.type or error.message
+    yield from _field("Raised", said)
+    if error.where:
+        yield from _field("", f"{error.where}   {error.where.text}")
+    if more := advice(error):
+        yield from _field("", more)
 
 
 def _ledger(check: CheckReport) -> Iterator[str]:
@@ -163,6 +174,8 @@ def _never_ran(report: Report) -> Iterator[str]:
     yield f"    {plain(where + said)}"
     if report.error.where and report.error.where.text:
         yield f"    {report.error.where.line:>5} | {plain(report.error.where.text)}"
+    if said := advice(report.error):
+        yield from (f"    {line}" for line in _wrapped(said, WIDTH - 4))
     if report.output.strip():
         yield "  It printed"
         yield from _printed(report.output)

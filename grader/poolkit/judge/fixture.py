@@ -25,6 +25,7 @@ from poolkit.judge.controls import Faults, Gate, matching
 from poolkit.judge.host import START_LIMIT
 from poolkit.judge.ledger import Ledger
 from poolkit.judge.process import LabProcess, app_error
+from poolkit.judge.witness import location
 from poolkit.report import AppError
 
 MAX_BODY = 1 << 20
@@ -120,7 +121,9 @@ class Lab:
         if failure := app_error(self.process.claimed("failed")):
             raise NeverRan(failure)
         if not in_time:
-            raise NeverRan(AppError("", f"importing the file did not finish within {self.patience:g} s"))
+            at = location((self.process.claimed("importing") or {}).get("at"))
+            where = "; it was at this line" if at else ""
+            raise NeverRan(AppError("", f"importing the file did not finish within {self.patience:g} s{where}", at))
         how = next((event.detail for event in self.ledger.of("exited")), "no exit code")
         raise NeverRan(AppError("", f"the process ended while the file was being imported ({how})"))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import socket
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from poolkit.lab.pool import LabSetup, current_request
 from poolkit.wire import Message
 
 REQUEST_HEADER = b"x-poolkit-request"
+LOOK_EVERY = 2.0
+"""Seconds between two looks at an import that goes on."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -165,12 +169,30 @@ class Lab:
         else:
             self._control.say("stopped")
 
+    @contextlib.contextmanager
+    def _lookout(self) -> Iterator[None]:
+        """Tell now and then which line of the learner's runs, for as long as the block takes: it may never end."""
+        over = threading.Event()
+        importing = threading.get_ident()
+
+        def look() -> None:
+            while not over.wait(LOOK_EVERY):
+                self._control.say("importing", at=self._blame.of(sys._current_frames().get(importing)))
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+
     def _import(self) -> Any:  # noqa: ANN401  (whatever the learner's file has there)
         module, _, attribute = self._entry.partition(":")
         sys.path.insert(0, self._folder)
         sys.dont_write_bytecode = True
         try:
-            found = getattr(importlib.import_module(module), attribute, None)
+            with self._lookout():
+                found = getattr(importlib.import_module(module), attribute, None)
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: whatever ends an import is shown
             self._control.say("failed", error=self._blame.error(error))
             return None

@@ -26,7 +26,10 @@ class Blame:
 
     def here(self) -> list[Any] | None:
         """Return [file, line, text] of the learner's innermost frame that is running now, or None."""
-        frame: FrameType | None = sys._getframe(1)
+        return self.of(sys._getframe(1))
+
+    def of(self, frame: FrameType | None) -> list[Any] | None:
+        """Return [file, line, text] of the learner's innermost frame from that one on, or None."""
         while frame is not None:
             if frame.f_code.co_filename.startswith(self._prefix):
                 return self._at(frame.f_code.co_filename, frame.f_lineno)
