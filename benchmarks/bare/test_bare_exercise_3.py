@@ -173,3 +173,10 @@ async def test_pool_of_one() -> None:
         items = [app.add_item() for _ in range(3)]
         await asyncio.gather(*(app.expect(item) for item in items))
         assert app.pool.total == app.pool.free == 1
+
+
+@pytest.mark.anyio
+async def test_emptied_at_shutdown() -> None:
+    async with running() as app:
+        pass
+    assert app.pool.total == 0
