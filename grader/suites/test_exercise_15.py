@@ -19,8 +19,9 @@ QUIET = 0.3
 A_MOMENT = 0.2
 """Seconds of real time for what a pool does by itself when the clock was moved."""
 
-MANY = 200_000
-"""Objects that are made in one go, after which Python looks for those that nobody has."""
+MANY, CLEARINGS = 200_000, 8
+"""Objects that are made in one go, after which Python looks for those that nobody has, and how often they are made:
+on a busy machine the connection's own thread takes its time to close it."""
 
 Call = asyncio.Task[Answer]
 
@@ -645,10 +646,11 @@ async def test_bounds_the_opening(lab: Lab) -> None:
         expected=expected,
         happened=f"{story}. Later, {_listed(after)}.",
     )
-    if desk.open_connections > 2:
+    for _ in range(CLEARINGS):
+        if await lab.until(lambda ledger: ledger.state.total <= 2, within=A_MOMENT):
+            break
         # What nobody has, Python closes, but where it is part of a ring of objects only now and then.
         await lab.request("POST", "/pools/none", body={"many": [[]] * MANY})
-    await lab.until(lambda ledger: ledger.state.total <= 2, within=A_MOMENT)
     now = desk.open_connections
     expect(
         now <= 2,
