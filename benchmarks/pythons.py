@@ -7,6 +7,7 @@ Each has poolkit installed, in this checkout. The cold check, bare pytest on the
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import time
@@ -37,6 +38,8 @@ def main() -> None:
     parser.add_argument("--tests", action="store_true", help="run the whole tests too")
     parser.add_argument("pythons", nargs="+", metavar="PYTHON")
     asked = parser.parse_args()
+    # They are started in other folders too. A virtual environment's python is a link, which must not be followed.
+    asked.pythons = [os.path.abspath(each) for each in asked.pythons]
     checks = [partial(timed, poolkit("check", EXERCISE, "--solution", python=each)) for each in asked.pythons]
     bares = [partial(timed, bare(each)) for each in asked.pythons]
     times = in_turn(asked.runs, *checks, *bares)
