@@ -294,6 +294,7 @@ def test_a_load_lasts_as_long_as_the_runs(poolkit: Poolkit) -> None:
     assert [load.poll() for load in loads] == [-signal.SIGKILL, -signal.SIGKILL]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_load_ends_with_whoever_began_it() -> None:
     """Also when that process is killed, and so has no chance to end it."""
     program = "from poolkit.author.repeats import busy\nwith busy(1) as [load]: print(load.pid, flush=True); input()"

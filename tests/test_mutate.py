@@ -205,6 +205,15 @@ def test_a_broken_record_is_one_line(limiter: Course, text: str, said: str) -> N
     assert said in str(fault.value)
 
 
+@pytest.mark.parametrize("text", [b"def (:\n", b"\xff\xfe"])
+def test_a_source_that_is_no_python_is_one_line(limiter: Course, text: bytes) -> None:
+    """With its path, and nothing is graded."""
+    (limiter.root / "solutions/limit-1/right/broken.py").write_bytes(b"# right: broken\n" + text)
+    with pytest.raises(CourseFault, match=r"broken\.py: ") as fault:
+        mutate(limiter, ["limit-1"])
+    assert "\n" not in str(fault.value)
+
+
 def test_the_command_shows_what_passes(poolkit: Poolkit, limiter: Course) -> None:
     """As a diff, with a table at the end; the exit code says whether anything did."""
     course = ("--course", str(limiter.root))

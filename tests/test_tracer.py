@@ -44,7 +44,7 @@ async def both():
 
 
 def test_tasks_that_ask_at_the_same_time_are_seen_to(course: Course, host: Host, tmp_path: Path) -> None:
-    """The second one comes to its statement 200 turns later, when the first would have long been served."""
+    """The second one comes to its statement 2000 turns later, when the first would have long been served."""
     path = tmp_path / "app.py"
     path.write_text(APP, encoding="utf-8")
     trace = record(host, course.exercise("exercise-3"), Submission(path, path.name), ["/both"])

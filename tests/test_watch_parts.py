@@ -270,7 +270,6 @@ def test_a_file_that_is_gone_is_gone_for_the_next_run(bench: Bench, tmp_path: Pa
     assert report.error.type == "ModuleNotFoundError"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_host_that_is_killed_with_unread_words_has_died() -> None:
     """Its socket is reset then, and not just closed; whoever sees that makes another host."""
     host = Host()
@@ -287,6 +286,7 @@ def test_a_host_that_is_killed_with_unread_words_has_died() -> None:
         host.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_waiting_lab_that_died_costs_nobody_anything(bench: Bench, course: Course, tmp_path: Path) -> None:
     """Somebody ended them all, or the machine had no memory: others are forked."""
     bench.spares.fill(6)

@@ -134,6 +134,24 @@ def why_changed(lab: Lab, changes: list[Event], another_pool: str) -> str:
     return "closes-it" if all(was_lent(lab, event) for event in pooled if event.kind != "open") else "reconnects"
 
 
+def expect_none_opened_or_closed(lab: Lab, mark: int, another_pool: str = "pool-per-request") -> None:
+    """Fail the check when a connection was opened or ended since `mark`; see `why_changed`."""
+    changes = lab.ledger.of("open", "close", "lost", since=mark)
+    if not changes:
+        return
+    opened = sum(event.kind == "open" for event in changes)
+    expect(
+        False,
+        expected="A request uses the connections that startup opened, and leaves them open.",
+        happened=(
+            f"While the request ran, {count(opened, 'connection')} {'was' if opened == 1 else 'were'} opened "
+            f"and {len(changes) - opened} closed."
+        ),
+        misconception=why_changed(lab, changes, another_pool),
+        at=changes[0],
+    )
+
+
 def free_in(lab: Lab, name: str, until: int) -> int:
     """Return how many connections to a database were in a pool and free at the row of that number."""
     free: set[int | None] = set()

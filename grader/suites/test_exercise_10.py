@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from shop import answered, expect_emptied, first, settled, short, told, unusable, why_changed
+from shop import answered, expect_emptied, expect_none_opened_or_closed, first, settled, short, told, unusable
 
 from poolkit.events import Event
 from poolkit.judge.checks import CheckFailed, check, expect
@@ -391,10 +391,10 @@ async def _visit(lab: Lab, path: str) -> Answer:
         return circles(ledger) or bool(ledger.of("done", "exited", "open", "close", "lost", since=mark))
 
     ended = await _all_over(lab, over, 1)
-    _expect_none_opened_or_closed(lab, mark)
+    expect_none_opened_or_closed(lab, mark, "second-pool")
     if ended and not circles(lab.ledger):
         answer = await call
-        _expect_none_opened_or_closed(lab, mark)
+        expect_none_opened_or_closed(lab, mark, "second-pool")
         return answer
     held, stuck, total = lab.held(), len(lab.ledger), lab.pool.total
     misconception = "waits-and-retries" if ended else _why_stuck(lab)
@@ -522,23 +522,6 @@ async def _expect_all_free(lab: Lab, size: int, after: str, misconception: str |
         happened=f"After {after}, {state.free} of {state.total} {'is' if state.free == 1 else 'are'} free.",
         misconception=misconception if out else None,
         at=first(out),
-    )
-
-
-def _expect_none_opened_or_closed(lab: Lab, mark: int) -> None:
-    changes = lab.ledger.of("open", "close", "lost", since=mark)
-    if not changes:
-        return
-    opened = [event for event in changes if event.kind == "open"]
-    expect(
-        False,
-        expected="A request uses the connections that startup opened, and leaves them open.",
-        happened=(
-            f"While the request ran, {count(len(opened), 'connection')} {_were(len(opened))} opened "
-            f"and {len(changes) - len(opened)} closed."
-        ),
-        misconception=why_changed(lab, changes, "second-pool"),
-        at=changes[0],
     )
 
 

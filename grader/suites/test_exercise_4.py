@@ -10,19 +10,18 @@ from shop import (
     answered,
     expect_emptied,
     expect_full,
+    expect_none_opened_or_closed,
     first,
     over_or_stuck,
     settled,
     short,
     told,
     unusable,
-    why_changed,
 )
 
 from poolkit.judge.checks import CheckFailed, check, expect
 from poolkit.judge.fixture import Answer, Lab
 from poolkit.judge.ledger import Ledger
-from poolkit.text import count
 
 GIVEN_SIZE = 4
 """The pool's size in the file that a learner is given."""
@@ -354,7 +353,7 @@ async def _visit(lab: Lab, path: str) -> Answer:
     mark = len(lab.ledger)
     call = lab.send("GET", path)
     waited = await over_or_stuck(lab, mark, STUCK)
-    _expect_none_opened_or_closed(lab, mark)
+    expect_none_opened_or_closed(lab, mark)
     answer = await call
     borrowed = lab.ledger.of("borrow", since=mark)
     expect(
@@ -367,7 +366,7 @@ async def _visit(lab: Lab, path: str) -> Answer:
         misconception="two-at-once",
         at=first(borrowed),
     )
-    _expect_none_opened_or_closed(lab, mark)
+    expect_none_opened_or_closed(lab, mark)
     return answer
 
 
@@ -463,23 +462,6 @@ async def _expect_all_free(
         happened=happened,
         misconception="bigger-pool" if size > GIVEN_SIZE else misconception,
         at=response,
-    )
-
-
-def _expect_none_opened_or_closed(lab: Lab, mark: int) -> None:
-    changes = lab.ledger.of("open", "close", "lost", since=mark)
-    if not changes:
-        return
-    opened = len(changes) - len([event for event in changes if event.kind != "open"])
-    expect(
-        False,
-        expected="A request uses the connections that startup opened, and leaves them open.",
-        happened=(
-            f"While the request ran, {count(opened, 'connection')} {'was' if opened == 1 else 'were'} opened "
-            f"and {len(changes) - opened} closed."
-        ),
-        misconception=why_changed(lab, changes, "pool-per-request"),
-        at=changes[0],
     )
 
 

@@ -6,7 +6,17 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from shop import Item, add_item, expect_emptied, expect_full, first, over_or_stuck, short, told, why_changed
+from shop import (
+    Item,
+    add_item,
+    expect_emptied,
+    expect_full,
+    expect_none_opened_or_closed,
+    first,
+    over_or_stuck,
+    short,
+    told,
+)
 
 from poolkit.events import Event, PoolState
 from poolkit.judge.checks import CheckFailed, check, expect
@@ -402,7 +412,7 @@ async def _visit(lab: Lab, method: str, path: str) -> Answer:
     mark = len(lab.ledger)
     call = lab.send(method, path)
     waited = await over_or_stuck(lab, mark, STUCK)
-    _expect_none_opened_or_closed(lab, mark)
+    expect_none_opened_or_closed(lab, mark)
     answer = await call
     borrowed = lab.ledger.of("borrow", since=mark)
     expect(
@@ -415,7 +425,7 @@ async def _visit(lab: Lab, method: str, path: str) -> Answer:
         misconception="two-at-once",
         at=first(borrowed),
     )
-    _expect_none_opened_or_closed(lab, mark)
+    expect_none_opened_or_closed(lab, mark)
     return answer
 
 
@@ -495,23 +505,6 @@ async def _expect_all_free(
         happened=happened,
         misconception=misconception,
         at=_response(lab, answer),
-    )
-
-
-def _expect_none_opened_or_closed(lab: Lab, mark: int) -> None:
-    changes = lab.ledger.of("open", "close", "lost", since=mark)
-    if not changes:
-        return
-    opened = [event for event in changes if event.kind == "open"]
-    expect(
-        False,
-        expected="A request uses the connections that startup opened, and leaves them open.",
-        happened=(
-            f"While the request ran, {count(len(opened), 'connection')} {'was' if len(opened) == 1 else 'were'} "
-            f"opened and {len(changes) - len(opened)} closed."
-        ),
-        misconception=why_changed(lab, changes, "pool-per-request"),
-        at=changes[0],
     )
 
 

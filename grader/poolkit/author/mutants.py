@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import libcst as cst
@@ -97,54 +97,40 @@ def _changes(node: cst.CSTNode, scope: str) -> Iterator[tuple[str, _Change]]:
 
 # --- expressions ---
 
-_COMPARISONS: Sequence[tuple[type[cst.BaseCompOp], type[cst.BaseCompOp]]] = (
-    (cst.LessThan, cst.LessThanEqual),
-    (cst.LessThanEqual, cst.LessThan),
-    (cst.GreaterThan, cst.GreaterThanEqual),
-    (cst.GreaterThanEqual, cst.GreaterThan),
-    (cst.Equal, cst.NotEqual),
-    (cst.NotEqual, cst.Equal),
-    (cst.Is, cst.IsNot),
-    (cst.IsNot, cst.Is),
-    (cst.In, cst.NotIn),
-    (cst.NotIn, cst.In),
-)
-_ARITHMETIC: Sequence[tuple[type[cst.BaseBinaryOp], type[cst.BaseBinaryOp]]] = (
-    (cst.Add, cst.Subtract),
-    (cst.Subtract, cst.Add),
-    (cst.Multiply, cst.Add),
-    (cst.FloorDivide, cst.Multiply),
-    (cst.Modulo, cst.Add),
-)
-_STEPS: Sequence[tuple[type[cst.BaseAugOp], type[cst.BaseAugOp]]] = (
-    (cst.AddAssign, cst.SubtractAssign),
-    (cst.SubtractAssign, cst.AddAssign),
-)
+_OTHER_OPERATORS: Mapping[type[cst.CSTNode], type[cst.CSTNode]] = {
+    cst.LessThan: cst.LessThanEqual,
+    cst.LessThanEqual: cst.LessThan,
+    cst.GreaterThan: cst.GreaterThanEqual,
+    cst.GreaterThanEqual: cst.GreaterThan,
+    cst.Equal: cst.NotEqual,
+    cst.NotEqual: cst.Equal,
+    cst.Is: cst.IsNot,
+    cst.IsNot: cst.Is,
+    cst.In: cst.NotIn,
+    cst.NotIn: cst.In,
+    cst.Add: cst.Subtract,
+    cst.Subtract: cst.Add,
+    cst.Multiply: cst.Add,
+    cst.FloorDivide: cst.Multiply,
+    cst.Modulo: cst.Add,
+    cst.AddAssign: cst.SubtractAssign,
+    cst.SubtractAssign: cst.AddAssign,
+}
 _COMPLEMENTED = m.Comparison(
     comparisons=[m.ComparisonTarget(operator=m.Equal() | m.NotEqual() | m.Is() | m.IsNot() | m.In() | m.NotIn())]
 )
-"""What `_comparison` turns into its opposite."""
+"""What `_operator` turns into its opposite."""
 _OTHER_NAMES = {"True": "False", "False": "True", "BaseException": "Exception", "any": "all", "all": "any"}
 _OTHER_METHODS = {"popleft": "pop", "appendleft": "append", "append": "appendleft", "put_nowait": "get_nowait"}
 _WRAPPERS = m.Attribute(attr=m.Name("shield") | m.Name("wait_for"))
 
 
-def _comparison(node: cst.CSTNode) -> Iterator[_Change]:
-    if isinstance(node, cst.ComparisonTarget):
-        for old, new in _COMPARISONS:
-            if type(node.operator) is old:
-                yield "comparison", node, node.with_changes(operator=new())
-
-
-def _arithmetic(node: cst.CSTNode) -> Iterator[_Change]:
-    if isinstance(node, cst.BinaryOperation):
-        for old, new in _ARITHMETIC:
-            if type(node.operator) is old:
-                yield "arithmetic", node, node.with_changes(operator=new())
-    if isinstance(node, cst.AugAssign):
-        for before, after in _STEPS:
-            if type(node.operator) is before:
-                yield "arithmetic", node, node.with_changes(operator=after())
+def _operator(node: cst.CSTNode) -> Iterator[_Change]:
+    if not isinstance(node, (cst.ComparisonTarget, cst.BinaryOperation, cst.AugAssign)):
+        return
+    if other := _OTHER_OPERATORS.get(type(node.operator)):
+        name = "comparison" if isinstance(node, cst.ComparisonTarget) else "arithmetic"
+        yield name, node, node.with_changes(operator=other())
 
 
 def _number(node: cst.CSTNode) -> Iterator[_Change]:
@@ -341,6 +327,6 @@ def _handler(node: cst.CSTNode) -> Iterator[_Change]:
 
 
 _OPERATORS: Sequence[Callable[[cst.CSTNode], Iterator[_Change]]] = (
-    *(_comparison, _arithmetic, _number, _condition, _name, _await, _call),
+    *(_operator, _number, _condition, _name, _await, _call),
     *(_blocks, _function, _handler),
 )

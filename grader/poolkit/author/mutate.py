@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from libcst import ParserSyntaxError
 from platformdirs import user_cache_path
 
 import poolkit
@@ -32,7 +33,8 @@ from poolkit.author.runs import grade_all
 from poolkit.author.solutions import Kind, Solution, solutions
 from poolkit.course import Course, Exercise
 from poolkit.errors import CourseFault
-from poolkit.report import Report, Status
+from poolkit.report import Status
+from poolkit.text import plain
 
 RECORDS = "equivalent.yaml"
 _KINDS = ("equivalent", "unreachable")
@@ -118,12 +120,19 @@ def _cases(exercise: Exercise, reference_only: bool, sample: int | None, seed: i
     for solution in solutions(exercise):
         if solution.kind in kinds and solution.path.is_file():
             file = solution.path.relative_to(exercise.solutions).as_posix()
-            for mutant in mutants(solution.path.read_text(encoding="utf-8")):
+            for mutant in _mutants(solution.path):
                 key = hashlib.sha256(f"{judged_by} {seed} {file} {mutant.code}".encode()).hexdigest()
                 cases.append(_Case(exercise, file, mutant, key))
     if sample is not None and sample < len(cases):
         cases = random.Random(f"{seed} {exercise.id}").sample(cases, sample)
     return cases
+
+
+def _mutants(path: Path) -> list[Mutant]:
+    try:
+        return mutants(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ParserSyntaxError) as error:
+        raise CourseFault(f"{path}: no Python that can be changed: {plain(str(error), 200)}") from None
 
 
 def _judged_by(exercise: Exercise) -> str:
@@ -156,8 +165,9 @@ def _graded(
                 fault = f"{case.file}: {case.mutant.name}: the grader failed: {report.grader_fault}"
                 scores[case.exercise.id].problems.append(fault)
                 continue
-            keep(case.key, _passes(report))
-            yield case, _passes(report)
+            passed = report.status is Status.PASS
+            keep(case.key, passed)
+            yield case, passed
 
 
 def _store() -> Path:
@@ -191,10 +201,6 @@ def _keeping() -> Iterator[Callable[[str, bool], None]]:
             file.flush()
 
         yield keep
-
-
-def _passes(report: Report) -> bool:
-    return report.status is Status.PASS
 
 
 def _count(
