@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 def environment(tmp_path: Path) -> dict[str, str]:
     """One in which `poolkit` is this one."""
     script = tmp_path / "poolkit"
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m poolkit "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m poolkit "$@"\n')
     script.chmod(0o755)
     return {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -298,7 +299,7 @@ def test_a_startup_that_hangs_can_be_ended(running: Running) -> None:
 
 def test_a_reader_that_goes_away_ends_it(tmp_path: Path) -> None:
     """`poolkit run 3 | head -1` leaves no process behind."""
-    command = f"{sys.executable} -m poolkit run 3 --solution --port 0 | head -1"
+    command = f"{shlex.quote(sys.executable)} -m poolkit run 3 --solution --port 0 | head -1"
     ran = subprocess.run(
         ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE, check=False
     )
